@@ -1,0 +1,1 @@
+"""What a number means: the plant model, the events, the accounts and the KPIs."""

@@ -1,0 +1,113 @@
+"""Pieces: from counts and cumulative readings to good, scrap and rework in the minute that they were made in."""
+
+import polars as pl
+
+from kpis.plant import Plant
+from kpis.tracks import prior
+from kpis.work import PIECES, Work, floor_minute
+
+QUALITIES = ("good", "scrap", "rework")
+BOOKED = ("unit", "ts", "id", "quality", "reason", "product", "order", "pieces")
+
+
+def booked(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
+    """Pieces by event and quality, with columns BOOKED; only what is not zero.
+
+    >>> # readings 10, 14, 3: the first is the baseline, the drop is a reset, so 0, 4 and 3 pieces
+    """
+    return pl.concat([_counts(mine), _readings(work, mine)]).filter(pl.col("pieces") != 0)
+
+
+def _counts(mine: pl.DataFrame) -> pl.DataFrame:
+    counts = mine.filter(pl.col("type") == "count")
+    return pl.concat(
+        counts.select(
+            "unit",
+            "ts",
+            "id",
+            quality=pl.lit(quality),
+            # A reason says why pieces are not good.
+            reason=pl.lit(None, pl.String) if quality == "good" else pl.col("reason"),
+            product="product",
+            order="order",
+            pieces=pl.col(quality),
+        )
+        for quality in QUALITIES
+    )
+
+
+def _readings(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
+    before = prior(work, "counter").with_columns(known=pl.lit(value=True))
+    inside = mine.filter(pl.col("type") == "counter")
+    # The reading before the span is only there to count from; it may lie in the first minute too, as itself.
+    readings = pl.concat([before, inside], how="diagonal").unique(["unit", "quality", "ts", "id"], keep="last")
+    readings = readings.sort("unit", "quality", "ts", "id")
+    value, last = pl.col("value"), pl.col("value").shift(1).over("unit", "quality")
+    pieces = (
+        pl.when(last.is_null())
+        .then(0)
+        .when(value >= last)
+        .then(value - last)
+        .when(pl.col("rollover").is_not_null())
+        .then(value + pl.col("rollover") - last)
+        .otherwise(value)
+    )
+    return (
+        readings.with_columns(pieces=pieces)
+        .filter(pl.col("known").is_null())
+        .select(
+            "unit",
+            "ts",
+            "id",
+            "quality",
+            reason=pl.lit(None, pl.String),
+            product=pl.lit(None, pl.String),
+            order=pl.lit(None, pl.String),
+            pieces="pieces",
+        )
+    )
+
+
+def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plant) -> pl.DataFrame:
+    """Pieces by minute, shift, product, order, quality and reason, with their ideal time.
+
+    `facts` tell what was in force: `unit`, `start` and the facts, covering every instant that pieces are booked at.
+    What a count itself says about product and order beats what was in force.
+    """
+    spans = work.spans.select("unit", "equipment", "count_start", "count_end")
+    inside = pieces.join(spans, on="unit").filter(
+        pl.col("ts").is_between("count_start", "count_end", closed="left")
+    )
+    if inside.is_empty():
+        return pl.DataFrame(schema=PIECES)
+    force = facts.select(
+        "unit", "start", "shift", "production_date", "run_start", in_order="order", in_product="product"
+    )
+    inside = inside.sort("ts").join_asof(
+        force.sort("start"), left_on="ts", right_on="start", by="unit", strategy="backward", check_sortedness=False
+    )
+    same = pl.col("order").is_null() | pl.col("order").eq_missing(pl.col("in_order"))
+    inside = inside.with_columns(
+        window_start=floor_minute(pl.col("ts")),
+        product=pl.coalesce("product", pl.when(same).then("in_product")),
+        order=pl.coalesce("order", "in_order"),
+        run_start=pl.when(same).then("run_start"),
+    )
+    cycle = ideal_cycles(inside.select("equipment", "product").unique(), plant)
+    inside = inside.join(cycle, on=["equipment", "product"], how="left", nulls_equal=True)
+    ideal = pl.col("ideal_cycle_us")
+    return (
+        inside.group_by(PIECES.names()[:9])
+        .agg(
+            pieces=pl.col("pieces").sum(),
+            ideal_us=(pl.col("pieces") * ideal.fill_null(0)).sum(),
+            no_ideal=pl.col("pieces").filter(ideal.is_null()).sum(),
+        )
+        .select(PIECES.names())
+    )
+
+
+def ideal_cycles(pairs: pl.DataFrame, plant: Plant) -> pl.DataFrame:
+    """Ideal cycle per piece, in µs, for pairs of `equipment` and `product`; null where the plant file has none."""
+    cycles = [plant.ideal_cycle_us(equipment, product) for equipment, product in pairs.iter_rows()]
+    return pairs.with_columns(ideal_cycle_us=pl.Series(cycles, dtype=pl.Int64))

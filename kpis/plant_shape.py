@@ -1,0 +1,91 @@
+"""Reading the tables of the plant file; what is wrong with them is said in the words of the file."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from kpis.faults import Fault, nearest, shown
+from kpis.plant_file import PlantFile, json_schema
+from kpis.toml_lines import Location, key_path, line_of
+
+_MESSAGES = {
+    "missing": ("missing", None),
+    "string_type": ("must be text", 'in quotes, such as "text"'),
+    "string_too_short": ("must not be empty", None),
+    "int_type": ("must be a whole number", None),
+    "float_type": ("must be a number", "without quotes"),
+    "finite_number": ("must be a finite number", None),
+    "greater_than": ("must be more than 0", None),
+    "less_than_equal": ("is too large", None),
+    "list_type": ("must be an array", "in square brackets, or tables in double ones: [[…]]"),
+    "too_short": ("must not be empty", None),
+    "dict_type": ("must be a table", None),
+    "model_type": ("must be a table", None),
+    "model_attributes_type": ("must be a table", None),
+    "date_type": ("must be a local date", "without quotes, such as 2026-12-25"),
+    "time_type": ("must be a local time", "without quotes and with seconds, such as 22:00:00"),
+    "literal_error": ("not one of the valid values", None),
+}
+
+
+def read_shape(data: dict[str, Any], lines: Mapping[Location, int]) -> tuple[PlantFile | None, list[Fault]]:
+    """The tables of a parsed TOML text, or None and what is wrong with their keys and values."""
+    try:
+        return PlantFile.model_validate(data), []
+    except ValidationError as error:
+        return None, [_fault(detail, lines) for detail in error.errors(include_url=False)]
+
+
+def _fault(detail: ErrorDetails, lines: Mapping[Location, int]) -> Fault:
+    location, value, kind = detail["loc"], detail["input"], detail["type"]
+    message, hint = _MESSAGES.get(kind, (detail["msg"], None))
+    found = shown(value)
+    if kind == "plant_file":
+        message, hint = detail["ctx"]["message"], detail["ctx"]["hint"]
+    elif kind == "missing":
+        found = "nothing"
+    elif kind == "extra_forbidden":
+        message, found, hint = "unknown key", shown(location[-1]), _key_hint(location, value)
+    elif kind == "literal_error":
+        valid = [str(name) for name in _allowed(_schema_at(location))]
+        hint = nearest(value, valid) if isinstance(value, str) else f"valid: {', '.join(valid)}"
+    return Fault(key_path(location), found, message, hint, line_of(location, lines))
+
+
+def _key_hint(location: Location, value: object) -> str | None:
+    if location[0] == "equipment" and isinstance(value, dict):
+        path = "/".join(str(part) for part in location[1:])
+        return f'a path is one quoted name: [equipment."{path}"]'
+    return nearest(str(location[-1]), _schema_at(location[:-1]).get("properties", ()))
+
+
+def _schema_at(location: Location) -> dict[str, Any]:
+    """The part of the JSON schema that speaks of a place in the file."""
+    schema = _schema()
+    node = schema
+    for part in location:
+        below = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+        node = _direct(below or node.get("additionalProperties", {}), schema["$defs"])
+    return node
+
+
+def _direct(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Without the detours of a schema: a reference is what it refers to, an optional value is that value."""
+    for option in node.get("anyOf", ()):
+        if option.get("type") != "null":
+            return _direct(option, definitions)
+    if "$ref" in node:
+        return _direct(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    return node
+
+
+def _allowed(node: dict[str, Any]) -> Iterator[str]:
+    yield from node.get("enum") or node.get("examples") or [node["const"]]
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return json_schema()

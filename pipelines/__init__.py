@@ -1,0 +1,1 @@
+"""What moves events: sources, the dataflow, alerts and the command line."""

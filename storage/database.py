@@ -1,0 +1,75 @@
+"""Opening the DuckDB file: the one place that knows its configuration and its version."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from kpis.errors import StorageError, StoreLockedError
+
+WRITER_THREADS = 2
+WRITER_MEMORY = "512MB"
+READER_MEMORY = "1GB"
+
+
+def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """The store at a path, in UTC, allowed to load nothing from anywhere.
+
+    Raises StoreLockedError when another process has it open for writing, StorageError when it cannot be opened.
+    """
+    if read_only and not path.exists():
+        msg = f"there is no store at {path}"
+        raise StorageError(msg, hint="make one with `oeeflow replay`, or name another with --db or OEEFLOW_DB")
+    try:
+        con = duckdb.connect(
+            str(path),
+            read_only=read_only,
+            config={
+                "threads": WRITER_THREADS,
+                "memory_limit": READER_MEMORY if read_only else WRITER_MEMORY,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            msg = f"the store {path} is open in another process"
+            raise StoreLockedError(msg, hint="stop the other oeeflow command, or wait for it") from error
+        msg = f"cannot open the store {path}: {_first_line(error)}"
+        raise StorageError(msg, hint="check the path and the permissions") from error
+    except duckdb.Error as error:
+        msg = f"{path} is not a readable store: {_first_line(error)}"
+        raise StorageError(msg, hint="restore it from a copy, or replay the event files into a new one") from error
+    con.execute("SET TimeZone = 'UTC'")
+    if not read_only:
+        # Whole replays go by without a checkpoint in their midst; the writer asks for one itself.
+        con.execute("SET wal_autocheckpoint = '1TB'")
+    return con
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+@contextmanager
+def bound(con: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The frames as tables of a connection, for the time of the block."""
+    for name, frame in frames.items():
+        con.register(name, frame.to_arrow())
+    try:
+        yield con
+    finally:
+        for name in frames:
+            con.unregister(name)
+
+
+def instants(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Integer microseconds as instants, for writing."""
+    return frame.with_columns(pl.col(columns).cast(pl.Datetime("us", "UTC")))
+
+
+def microseconds(frame: pl.DataFrame) -> pl.DataFrame:
+    """Instants as integer microseconds, as the accounting wants them."""
+    return frame.with_columns(pl.col(pl.Datetime("us", "UTC")).cast(pl.Int64))

@@ -1,0 +1,176 @@
+"""Reads of the past that the accounting needs: what happened in a span, just before it, and next after it.
+
+Searches widen step by step, so that what happened lately is found without reading what happened long ago.
+"""
+
+import duckdb
+import polars as pl
+
+from kpis.work import FACTS, MINUTE_US
+from storage.database import bound, instants, microseconds
+from storage.schema import EVENT_COLUMNS
+
+_HOUR_US = 60 * MINUTE_US
+REACHES = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 400 * 365 * 24 * _HOUR_US)
+
+EVENT_FIELDS = tuple(name for name, _, _ in EVENT_COLUMNS)
+_EVENT = ", ".join(f'e."{name}"' for name in EVENT_FIELDS)
+_KEPT = "NOT EXISTS (FROM retracted r WHERE r.equipment = e.equipment AND r.target = e.id)"
+
+ASKED = pl.Schema(
+    {
+        "unit": pl.UInt32,  # span that asks
+        "role": pl.String,  # what for, see kpis.work.PRIOR_ROLES
+        "equipment": pl.String,  # whose events
+        "own": pl.Boolean,  # whether that is the span's own equipment
+        "type": pl.String,
+        "quality": pl.String,  # of readings, else null
+        "at": pl.Int64,  # before or after which instant
+        "limit": pl.Int64,  # there are none of that type beyond this instant
+    }
+)
+
+RETRACTED = pl.Schema({"equipment": pl.String, "target": pl.String})
+"""Events that count as never sent."""
+
+
+def nearest(
+    con: duckdb.DuckDBPyConnection, asked: pl.DataFrame, retracted: pl.DataFrame, *, before: bool
+) -> pl.DataFrame:
+    """The last event of each kind asked for before an instant, or the first one after it.
+
+    At most one row for each `unit`, `role` and `quality`, with `own` and the columns of the event.
+    """
+    found = []
+    for reach in REACHES:
+        ahead = pl.col("at") + (-reach if before else reach)
+        window = asked.with_columns(
+            first=ahead if before else pl.col("at") + 1, last=pl.col("at") - 1 if before else ahead
+        )
+        rows = _search(con, window, retracted, before=before)
+        found.append(rows)
+        beyond = pl.col("limit") < pl.col("first") if before else pl.col("limit") > pl.col("last")
+        keys = ["unit", "role", "quality"]
+        asked = window.filter(beyond).join(rows, on=keys, how="anti", nulls_equal=True).select(asked.columns)
+        if asked.is_empty():
+            break
+    return pl.concat(found)
+
+
+def _search(
+    con: duckdb.DuckDBPyConnection, window: pl.DataFrame, retracted: pl.DataFrame, *, before: bool
+) -> pl.DataFrame:
+    order = "DESC" if before else "ASC"
+    bounds = instants(window.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
+    with bound(con, asked=instants(window, "first", "last"), retracted=retracted):
+        found = con.execute(
+            f"""
+            SELECT a.unit, a.role, a.own, {_EVENT}
+            FROM asked a JOIN events e
+              ON e.equipment = a.equipment AND e.type = a.type AND e.ts BETWEEN a.first AND a.last
+             AND (a.quality IS NULL OR e.quality = a.quality)
+             AND (a.role <> 'base' OR e.type <> 'status' OR NOT e.online)
+            WHERE e.ts BETWEEN coalesce($1, e.ts) AND coalesce($2, e.ts) AND {_KEPT}
+            QUALIFY row_number() OVER (
+                PARTITION BY a.unit, a.role, a.quality ORDER BY e.ts {order}, e.id {order}, a.own {order}) = 1
+            """,
+            bounds,
+        ).pl()
+    return microseconds(found)
+
+
+def events_in(con: duckdb.DuckDBPyConnection, ranges: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
+    """The events of `equipment` with `first` <= ts < `last`, but for retracted ones and corrections."""
+    bounds = instants(ranges.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
+    with bound(con, ranges=instants(ranges, "first", "last"), retracted=retracted):
+        found = con.execute(
+            f"""
+            SELECT DISTINCT {_EVENT} FROM events e JOIN ranges g
+              ON e.equipment = g.equipment AND e.ts >= g.first AND e.ts < g.last
+            WHERE e.ts >= coalesce($1, e.ts) AND e.ts <= coalesce($2, e.ts)
+              AND e.type NOT IN ('reclassify', 'retract') AND {_KEPT}
+            """,
+            bounds,
+        ).pl()
+    return microseconds(found)
+
+
+def touching(con: duckdb.DuckDBPyConnection, spans: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """The intervals that a change in [`start`, `end`) may join, lengthen or reclassify, by `unit`.
+
+    These are the intervals that overlap or touch the span or the minutes it books pieces in, with the whole
+    stretches that they belong to. An open interval ends at `horizon`.
+    """
+    facts = ", ".join(f'i."{name}"' for name in ("equipment", "start", "end", "account", *FACTS, "stretch_start"))
+    asked = spans.select(
+        "unit", "equipment", first=pl.min_horizontal("start", "count_start"), last=pl.max_horizontal("end", "count_end")
+    )
+    asked = asked.with_columns(last=pl.min_horizontal("last", pl.lit(horizon)))
+    bounds = instants(asked.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
+    with bound(con, asked=instants(asked, "first", "last")):
+        found = con.execute(
+            f"""
+            WITH near AS (
+                SELECT s.unit, i.* FROM intervals i JOIN asked s
+                  ON i.equipment = s.equipment AND i.start <= s.last AND (i."end" IS NULL OR i."end" >= s.first)
+                WHERE i.start <= $2 AND (i."end" IS NULL OR i."end" >= $1)
+            ), stretches AS (
+                SELECT DISTINCT unit, equipment, stretch_start FROM near WHERE stretch_start IS NOT NULL
+            )
+            SELECT i.unit, {facts} FROM near i
+            UNION
+            SELECT s.unit, {facts} FROM intervals i JOIN stretches s
+              ON i.equipment = s.equipment AND i.stretch_start = s.stretch_start
+            WHERE i.stretch_start >= (SELECT min(stretch_start) FROM stretches)
+            """,
+            bounds,
+        ).pl()
+    return microseconds(found).with_columns(pl.col("end").fill_null(horizon))
+
+
+def first_accounted(con: duckdb.DuckDBPyConnection, paths: list[str], retracted: pl.DataFrame) -> dict[str, int]:
+    """For each path with own state, count or counter events the instant of the first."""
+    with bound(con, asked=pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}), retracted=retracted):
+        rows = con.execute(
+            f"""
+            SELECT e.equipment, epoch_us(min(e.ts)) FROM events e SEMI JOIN asked a ON a.equipment = e.equipment
+            WHERE e.type IN ('state', 'count', 'counter') AND {_KEPT} GROUP BY ALL
+            """
+        ).fetchall()
+    return dict(rows)
+
+
+def corrections(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All rulings on past times, and all retractions: few, so they are kept at hand."""
+    rulings = con.execute(f"SELECT {_EVENT} FROM events e WHERE type = 'reclassify'").pl()
+    retracted = con.execute(
+        "SELECT DISTINCT equipment, details->>'$.target' AS target FROM events WHERE type = 'retract'"
+    ).pl()
+    return microseconds(rulings), retracted
+
+
+def run_ends(con: duckdb.DuckDBPyConnection, changed: pl.DataFrame, now: int) -> pl.DataFrame:
+    """Changes of an order (`below`, `until`), each lengthened to the end of the run that holds at its end.
+
+    When the start of a run moves, the whole run changes with it.
+    """
+    with bound(con, changed=instants(changed.with_row_index("n"), "until")):
+        ends = con.execute(
+            """
+            WITH through AS (
+                SELECT DISTINCT c.n, i.equipment, i.run_start FROM changed c JOIN intervals i
+                  ON i.equipment = c.below AND i.start <= c.until AND (i."end" IS NULL OR i."end" >= c.until)
+                WHERE i.run_start IS NOT NULL
+            )
+            SELECT t.n::UINTEGER AS n, max(epoch_us(i."end")) AS last, bool_or(i."end" IS NULL) AS open
+            FROM through t JOIN intervals i ON i.equipment = t.equipment AND i.run_start = t.run_start
+            GROUP BY t.n
+            """
+        ).pl()
+    last = pl.when("open").then(now).otherwise(pl.max_horizontal("last", "until"))
+    return (
+        changed.with_row_index("n")
+        .join(ends, on="n", how="left", maintain_order="left")
+        .with_columns(until=pl.when(pl.col("open").is_null()).then("until").otherwise(last))
+        .select(changed.columns)
+    )

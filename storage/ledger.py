@@ -1,0 +1,78 @@
+"""What the store knows by heart while it is open for writing: small, and rebuilt from the tables when it opens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+import polars as pl
+
+from kpis.plant import Plant
+from storage.database import microseconds
+from storage.history import corrections
+
+ACCOUNTABLE = ("state", "count", "counter")
+"""Event types that begin the accounting of an equipment."""
+
+ALIVE = (*ACCOUNTABLE, "order", "status")
+"""Event types that show an equipment is there."""
+
+RANGES = pl.Schema({"equipment": pl.String, "type": pl.String, "first_ts": pl.Int64, "last_ts": pl.Int64})
+
+
+@dataclass
+class Ledger:
+    """Horizon, first accounted instants, event ranges, corrections, and when each equipment is next due.
+
+    `horizon` is None in an empty store. An equipment without an entry in `due` is looked at in every flush.
+    """
+
+    plant: Plant
+    flush: int = 0
+    horizon: int | None = None
+    accounted: dict[str, int] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    ranges: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RANGES))
+    rulings: pl.DataFrame = field(default_factory=pl.DataFrame)
+    retracted: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def holders(self) -> pl.DataFrame:
+        """Whose `order` and `status` events hold for whom: pairs of `below` (accounted) and `equipment`, with `own`."""
+        pairs = [
+            (path, holder, holder == path) for path in self.accounted for holder in (path, *self.plant.ancestors(path))
+        ]
+        schema = {"below": pl.String, "equipment": pl.String, "own": pl.Boolean}
+        return pl.DataFrame(pairs, schema=schema, orient="row")
+
+    def tails(self) -> pl.DataFrame:
+        """For each accounted equipment the newest event that touches it: what comes after is on time."""
+        ranges = self.ranges.filter(pl.col("type").is_in(ALIVE))
+        pairs = self.holders().join(ranges, on="equipment")
+        held = pairs.filter(pl.col("own") | pl.col("type").is_in(["order", "status"]))
+        return held.group_by("below").agg(tail=pl.col("last_ts").max())
+
+
+def load(con: duckdb.DuckDBPyConnection, plant: Plant) -> Ledger:
+    """The ledger of a store."""
+    (horizon,) = con.execute("SELECT epoch_us(max(horizon)) FROM plants").fetchall()[0]
+    (flush,) = con.execute("SELECT coalesce(max(flush), 0) FROM flushes").fetchall()[0]
+    accounted = con.execute(
+        "SELECT equipment, epoch_us(accounted_from) FROM equipment WHERE accounted_from IS NOT NULL"
+    ).fetchall()
+    rulings, retracted = corrections(con)
+    ranges = microseconds(con.execute("SELECT equipment, type, first_ts, last_ts FROM event_ranges").pl())
+    return Ledger(plant, flush, horizon, dict(accounted), {}, ranges, rulings, retracted)
+
+
+def widen(ranges: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """The event ranges after more events."""
+    more = events.group_by("equipment", "type").agg(first_ts=pl.col("ts").min(), last_ts=pl.col("ts").max())
+    both = pl.concat([ranges, more.select(RANGES.names())])
+    return both.group_by("equipment", "type").agg(pl.col("first_ts").min(), pl.col("last_ts").max())
+
+
+def first_own(events: pl.DataFrame) -> Mapping[str, int]:
+    """The first accountable event of each equipment in a frame."""
+    first = events.filter(pl.col("type").is_in(ACCOUNTABLE)).group_by("equipment").agg(pl.col("ts").min())
+    return dict(first.iter_rows())
+
+

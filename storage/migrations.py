@@ -1,0 +1,65 @@
+"""Numbered changes of the schema, each applied in one transaction with the record that it was."""
+
+from collections.abc import Callable
+from typing import Final
+
+import duckdb
+
+from kpis.errors import StorageError
+from storage.schema import TABLES, VERSION, comment
+
+Migration = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> None:
+    for table in TABLES:
+        for statement in table.ddl():
+            con.execute(statement)
+
+
+MIGRATIONS: Final[tuple[tuple[int, str, Migration], ...]] = ((1, "tables", _tables),)
+
+
+def version(con: duckdb.DuckDBPyConnection) -> int:
+    """Version of the schema in the file; 0 for an empty file.
+
+    Raises StorageError for a DuckDB file of another program.
+    """
+    tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if "schema_versions" not in tables:
+        if tables:
+            msg = f"this DuckDB file is not an oeeflow store: it has tables {', '.join(sorted(tables)[:3])} …"
+            raise StorageError(msg, hint="name another file with --db")
+        return 0
+    return int(con.execute("SELECT max(version) FROM schema_versions").fetchall()[0][0])
+
+
+def migrate(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Bring the schema up to date; names of the changes made.
+
+    Raises StorageError when the file was written by a newer version.
+    """
+    found = version(con)
+    if found > VERSION:
+        msg = f"the store has schema version {found}, this oeeflow knows up to {VERSION}"
+        raise StorageError(msg, hint="install the newer oeeflow that wrote it")
+    made = []
+    for number, name, change in MIGRATIONS:
+        if number <= found:
+            continue
+        con.execute("BEGIN")
+        try:
+            if number == 1:
+                con.execute("CREATE TABLE schema_versions (version INTEGER, name VARCHAR, applied_at TIMESTAMPTZ)")
+                con.execute(comment("TABLE", "schema_versions", "Changes of the schema that were applied."))
+                con.execute(comment("COLUMN", 'schema_versions"."version', "number of the change"))
+                con.execute(comment("COLUMN", 'schema_versions"."name', "name of the change"))
+                con.execute(comment("COLUMN", 'schema_versions"."applied_at', "when it was applied"))
+            change(con)
+            con.execute("INSERT INTO schema_versions VALUES (?, ?, now())", [number, name])
+            con.execute("COMMIT")
+        except duckdb.Error:
+            con.execute("ROLLBACK")
+            raise
+        made.append(name)
+    return made

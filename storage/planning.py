@@ -1,0 +1,222 @@
+"""From new events to the spans that must be accounted again, and everything their accounting depends on.
+
+A new event changes time from its own instant to the next event of its kind, and nothing else. What is newer than
+everything known of an equipment changes only its tail, up to the horizon; so the cost of an event on time does not
+grow with history, and the cost of a late one grows with the time it changes.
+"""
+
+from dataclasses import dataclass, field
+
+import duckdb
+import polars as pl
+
+from kpis.work import BEGINNING, MINUTE_US, SPANS, Work, floor_minute
+from storage.history import events_in, nearest, run_ends, touching
+from storage.ledger import Ledger
+from storage.prior import infers_state, prior, questions
+
+FEW = 8
+"""So many late events of an equipment are looked at one by one; more are taken as one span up to the horizon."""
+
+NEVER = -BEGINNING
+
+
+@dataclass(frozen=True)
+class Taken:
+    """New events as they count: `added` ones, and `removed` ones that a retraction takes back.
+
+    Retracted events are not among the added. `rulings` are the reclassifications added or taken back. `first` holds
+    for each equipment whose first accounted instant moved the old and the new one (None: not accounted).
+    """
+
+    added: pl.DataFrame
+    removed: pl.DataFrame
+    rulings: pl.DataFrame
+    first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+
+
+def plan(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon: int) -> Work | None:
+    """The work that brings the accounts up to date; None when there is none.
+
+    `ledger` already knows the new first instants and corrections, but not yet the new event ranges and horizon.
+    """
+    return work_on(con, ledger, _spans(con, ledger, taken, horizon), taken.added, horizon)
+
+
+def work_on(
+    con: duckdb.DuckDBPyConnection, ledger: Ledger, changes: pl.DataFrame, added: pl.DataFrame, horizon: int
+) -> Work | None:
+    """The work for changed spans: rows of `equipment`, `start`, `end`, `count_start`, `count_end`, as they come.
+
+    `added` are events that are not in the store yet.
+    """
+    spans = _merged(changes)
+    if spans.is_empty():
+        return None
+    spans, context = _with_context(con, spans, horizon)
+    accounted = pl.DataFrame(
+        list(ledger.accounted.items()), schema={"equipment": pl.String, "accounted_from": pl.Int64}, orient="row"
+    )
+    spans = spans.join(accounted, on="equipment", how="left", maintain_order="left").with_columns(
+        pl.col("accounted_from").fill_null(NEVER)
+    )
+    holders = ledger.holders()
+    ranges = (
+        spans.select(
+            "unit",
+            below="equipment",
+            first=pl.min_horizontal("start", "count_start"),
+            last=pl.max_horizontal("end", "count_end"),
+        )
+        .join(holders, on="below")
+        .select("equipment", "first", "last")
+        .unique()
+    )
+    # What is on time has nothing after it in the store: the events at hand are all there are.
+    old = events_in(con, ranges, ledger.retracted)
+    return Work(
+        spans=spans.select(SPANS.names()),
+        events=pl.concat([old, added.select(old.columns)], how="vertical"),
+        prior=prior(con, ledger, spans),
+        reclassified=ledger.rulings.select("equipment", "id", "ts", "start", "end", "state", "reason"),
+        context=context,
+        horizon=horizon,
+    )
+
+
+def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon: int) -> pl.DataFrame:
+    """Spans as they come, one or more for each change; they may overlap."""
+    now = horizon + 1
+    spans = [_span(pl.DataFrame(schema={"below": pl.String, "at": pl.Int64}), end=pl.col("at"))]
+    changed = pl.concat([taken.added, taken.removed], how="vertical").join(ledger.holders(), on="equipment")
+    changed = changed.filter(pl.col("own") | (pl.col("type") == "order") | ~pl.col("online")).select(
+        "below", "own", "type", "quality", at="ts"
+    )
+    changed = changed.join(ledger.tails(), on="below", how="left")
+    late = (pl.col("at") <= pl.col("tail")).fill_null(value=False)
+    tail = changed.filter(~late).group_by("below").agg(pl.col("at").min())
+    spans.append(_span(tail, end=pl.lit(now)))
+    behind = changed.filter(late).with_columns(many=pl.len().over("below") > FEW)
+    spans.append(_span(behind.filter("many").group_by("below").agg(pl.col("at").min()), end=pl.lit(now)))
+    spans.append(_late(con, ledger, behind.filter(~pl.col("many")), now))
+    moved = [
+        (path, min(old or now, new or now), max(old or now, new or now))
+        for path, (old, new) in taken.first.items()
+    ]
+    first = pl.DataFrame(moved, schema={"below": pl.String, "at": pl.Int64, "until": pl.Int64}, orient="row")
+    spans.append(_span(first, end=pl.col("until")))
+    rulings = taken.rulings.filter(pl.col("start") < now, pl.col("equipment").is_in(list(ledger.accounted)))
+    spans.append(
+        _span(
+            rulings.select(below="equipment", at="start", until="end"),
+            end=pl.min_horizontal("until", pl.lit(now)),
+            counts=False,
+        )
+    )
+    before = now if ledger.horizon is None else ledger.horizon
+    due = [path for path in ledger.accounted if ledger.due.get(path, BEGINNING) <= horizon]
+    waiting = pl.DataFrame({"below": due, "at": [before] * len(due)}, schema={"below": pl.String, "at": pl.Int64})
+    spans.append(_span(waiting.filter(pl.col("at") < now), end=pl.lit(now), counts=False))
+    return pl.concat(spans)
+
+
+def _span(changes: pl.DataFrame, *, end: pl.Expr, counts: bool = True) -> pl.DataFrame:
+    return changes.select(
+        equipment="below",
+        start="at",
+        end=end.cast(pl.Int64),
+        count_start="at",
+        count_end=pl.max_horizontal(end.cast(pl.Int64), pl.col("at") + 1) if counts else pl.col("at"),
+    )
+
+
+def _late(con: duckdb.DuckDBPyConnection, ledger: Ledger, late: pl.DataFrame, now: int) -> pl.DataFrame:
+    """Spans of late events: each to the next event of its kind, in every role that it plays."""
+    late = late.with_row_index("unit").with_columns(quality=pl.when(pl.col("type") == "counter").then("quality"))
+    if late.is_empty():
+        return _span(late.select("below", "at"), end=pl.col("at"))
+    equipment = [ledger.plant.equipment[path] for path in late["below"]]
+    roles = late.with_columns(
+        role=pl.when(pl.col("type") == "order")
+        .then(pl.lit("order"))
+        .when(pl.col("type").is_in(["state", "status"]))
+        .then(pl.lit("base")),
+        stale=pl.Series([item.stale_after_us > 0 for item in equipment]),
+        inferred=pl.Series([infers_state(item) for item in equipment]),
+    )
+    # Where counts make the state, everything that follows hangs together: up to the horizon.
+    whole = roles.filter("inferred")
+    roles = roles.filter(~pl.col("inferred"))
+    played = pl.concat(
+        [
+            roles.filter(pl.col("role").is_not_null()),
+            roles.filter(pl.col("stale") & pl.col("own")).with_columns(role=pl.lit("own")),
+            roles.filter(pl.col("type") == "counter").with_columns(role=pl.lit("counter")),
+        ]
+    )
+    asked = questions(ledger, played.select("unit", "below", "role", "at", "quality"), limit="last_ts")
+    following = nearest(con, asked.filter(pl.col("limit") > pl.col("at")), ledger.retracted, before=False)
+    ends = played.select("unit", "below", "role", "at").join(
+        following.select("unit", "role", until="ts"), on=["unit", "role"], how="left"
+    )
+    ends = ends.with_columns(pl.col("until").fill_null(now))
+    orders = ends.filter(pl.col("role") == "order")
+    if orders.height:
+        ends = pl.concat([ends.filter(pl.col("role") != "order"), run_ends(con, orders, now)])
+    readings = ends.filter(pl.col("role") == "counter")
+    return pl.concat(
+        [
+            _span(whole.select("below", "at"), end=pl.lit(now)),
+            _span(late.select("below", "at"), end=pl.col("at")),
+            _span(ends.filter(pl.col("role") != "counter").select("below", "at", "until"), end=pl.col("until")),
+            # A reading changes what the next one counts, and no time.
+            readings.select(
+                equipment="below",
+                start="at",
+                end="at",
+                count_start=pl.when(pl.col("until") < now).then("until").otherwise("at"),
+                count_end=pl.when(pl.col("until") < now).then(pl.col("until") + 1).otherwise(now),
+            ).with_columns(start="count_start", end="count_start"),
+        ]
+    )
+
+
+def _merged(spans: pl.DataFrame) -> pl.DataFrame:
+    """Spans that overlap as one, numbered, with whole minutes of pieces."""
+    minute_end = floor_minute(pl.col("count_end") + (MINUTE_US - 1))
+    spans = spans.with_columns(
+        count_start=pl.when(pl.col("count_end") > pl.col("count_start"))
+        .then(floor_minute(pl.col("count_start")))
+        .otherwise("count_start"),
+        count_end=pl.when(pl.col("count_end") > pl.col("count_start")).then(minute_end).otherwise("count_end"),
+    ).with_columns(low=pl.min_horizontal("start", "count_start"), high=pl.max_horizontal("end", "count_end"))
+    return _hulls(spans)
+
+
+def _hulls(spans: pl.DataFrame) -> pl.DataFrame:
+    """Spans whose reach from `low` to `high` overlaps, joined."""
+    spans = spans.sort("equipment", "low", "high")
+    reached = pl.col("high").cum_max().shift(1).over("equipment")
+    spans = spans.with_columns(_new=(reached.is_null() | (pl.col("low") > reached)).cum_sum())
+    joined = spans.group_by("_new", maintain_order=True).agg(
+        pl.col("equipment").first(),
+        pl.col("start", "count_start", "low").min(),
+        pl.col("end", "count_end", "high").max(),
+    )
+    return joined.drop("_new").with_row_index("unit")
+
+
+def _with_context(
+    con: duckdb.DuckDBPyConnection, spans: pl.DataFrame, horizon: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The spans with the intervals around them; spans that would touch the same interval are joined first."""
+    while True:
+        context = touching(con, spans, horizon)
+        reach = context.group_by("unit").agg(low=pl.col("start").min(), high=pl.col("end").max())
+        reached = spans.drop("low", "high").join(reach, on="unit", how="left").with_columns(
+            low=pl.min_horizontal("low", "start", "count_start"), high=pl.max_horizontal("high", "end", "count_end")
+        )
+        joined = _hulls(reached)
+        if joined.height == spans.height:
+            return reached, context
+        spans = joined

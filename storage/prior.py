@@ -1,0 +1,92 @@
+"""What still holds at the start of a span: the last events before it."""
+
+import duckdb
+import polars as pl
+
+from kpis.pieces import QUALITIES, booked
+from kpis.plant import Equipment
+from kpis.work import Work
+from storage.history import ASKED, REACHES, events_in, nearest
+from storage.ledger import ALIVE, Ledger
+
+_ANSWERS = pl.DataFrame(
+    [
+        *(("base", kind, own) for kind, own in (("state", True), ("status", True), ("status", False))),
+        *(("order", "order", own) for own in (True, False)),
+        *(("own", kind, True) for kind in ALIVE),
+        ("counter", "counter", True),
+    ],
+    schema={"role": pl.String, "type": pl.String, "own": pl.Boolean},
+    orient="row",
+)
+"""Which events answer for a role, and whether they must be the equipment's own."""
+
+
+def infers_state(equipment: Equipment) -> bool:
+    """Whether counts alone tell that the equipment runs."""
+    return equipment.stop_after_us is not None or equipment.stop_after_cycles is not None
+
+
+def questions(ledger: Ledger, asking: pl.DataFrame, limit: str) -> pl.DataFrame:
+    """Rows of ASKED for rows of `unit`, `below` (its equipment), `role`, `at` and `quality`.
+
+    `limit` names the column of the event ranges beyond which there is nothing: first_ts or last_ts.
+    """
+    limits = ledger.ranges.select("equipment", "type", limit=limit)
+    return (
+        asking.join(_ANSWERS, on="role")
+        .join(ledger.holders(), on=["below", "own"])
+        .join(limits, on=["equipment", "type"])
+        .select(ASKED.names())
+    )
+
+
+def prior(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
+    """The events from before the spans that still hold at their start, by `unit` and `role`."""
+    units = spans.select("unit", "start", "count_start", below="equipment")
+    asking = [
+        units.select("unit", "below", role=pl.lit(role), at="start", quality=pl.lit(None, pl.String))
+        for role in ("base", "order", "own")
+    ]
+    asking.append(_readings(units))
+    asked = questions(ledger, pl.concat(asking), limit="first_ts")
+    answers = nearest(con, asked.filter(pl.col("limit") < pl.col("at")), ledger.retracted, before=True)
+    return pl.concat([answers, _marks(con, ledger, spans)], how="diagonal")
+
+
+def _readings(units: pl.DataFrame) -> pl.DataFrame:
+    """The questions for the last reading of each quality before the first that is counted."""
+    at = pl.min_horizontal("start", "count_start")
+    return pl.concat(
+        units.select("unit", "below", role=pl.lit("counter"), at=at, quality=pl.lit(quality)) for quality in QUALITIES
+    )
+
+
+def _marks(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
+    """The last count with pieces before each span of an equipment whose state comes from counts."""
+    inferring = [path for path, item in ledger.plant.equipment.items() if infers_state(item)]
+    waiting = spans.filter(pl.col("equipment").is_in(inferring))
+    found = [_last(pl.DataFrame(schema={"unit": pl.UInt32, "ts": pl.Int64, "id": pl.String, "product": pl.String}))]
+    for reach in REACHES:
+        if waiting.is_empty():
+            break
+        since = pl.min_horizontal("start", "count_start") - reach
+        window = waiting.with_columns(start=since, end="start", count_start=since, count_end="start")
+        ranges = window.select("equipment", first="start", last="end")
+        events = events_in(con, ranges, ledger.retracted).filter(pl.col("type").is_in(["count", "counter"]))
+        asked = questions(ledger, _readings(window.rename({"equipment": "below"})), limit="first_ts")
+        before = nearest(con, asked.filter(pl.col("limit") < pl.col("at")), ledger.retracted, before=True)
+        inside = events.join(window.select("unit", "equipment", until="end"), on="equipment").filter(
+            pl.col("ts") < pl.col("until")
+        )
+        work = Work(window, events, before, events.clear(), window.clear(), 0)
+        sums = booked(work, inside).group_by("unit", "ts", "id").agg(pl.col("product").first(), pl.col("pieces").sum())
+        rows = _last(sums.filter(pl.col("pieces") > 0).select("unit", "ts", "id", "product"))
+        found.append(rows)
+        waiting = waiting.join(rows, on="unit", how="anti")
+    return pl.concat(found)
+
+
+def _last(marks: pl.DataFrame) -> pl.DataFrame:
+    last = marks.sort("unit", "ts", "id").unique("unit", keep="last", maintain_order=True)
+    return last.with_columns(role=pl.lit("mark"), own=pl.lit(value=True))

@@ -1,0 +1,275 @@
+"""Tables of the store, each with what a row and a column mean. There are no keys, indexes or computed defaults:
+the writer keeps rows unique, and DuckDB files with indexes grow and attach badly."""
+
+from dataclasses import dataclass
+
+VERSION = 1
+
+_FORCE = (
+    ("product", "VARCHAR", "product in force; null: none known"),
+    ("order", "VARCHAR", "production order in force; null: none"),
+    ("run_start", "TIMESTAMPTZ", "start of the run of that order on this equipment; null: no order"),
+    ("shift", "VARCHAR", "name of the shift; null: outside every shift"),
+    ("production_date", "DATE", "production day: in a shift the day it started on, else the local date"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its comment and its columns: name, DuckDB type, comment."""
+
+    name: str
+    comment: str
+    columns: tuple[tuple[str, str, str], ...]
+
+    def ddl(self) -> list[str]:
+        """Statements that create the table with its comments."""
+        columns = ", ".join(f'"{name}" {kind}' for name, kind, _ in self.columns)
+        statements = [f'CREATE TABLE "{self.name}" ({columns})', comment("TABLE", self.name, self.comment)]
+        return statements + [comment("COLUMN", f'{self.name}"."{name}', text) for name, _, text in self.columns]
+
+
+def comment(kind: str, name: str, text: str) -> str:
+    """The statement that puts a comment on a table, view or column."""
+    quoted = text.replace("'", "''")
+    return f"COMMENT ON {kind} \"{name}\" IS '{quoted}'"
+
+
+EVENT_COLUMNS = (
+    ("equipment", "VARCHAR", "ISA-95 path of the equipment that the event names"),
+    ("id", "VARCHAR", "unique per equipment; a hash of the content where the event had none"),
+    ("ts", "TIMESTAMPTZ", "when it happened"),
+    ("type", "VARCHAR", "state, count, counter, order, status, reclassify or retract"),
+    ("state", "VARCHAR", "source state name or category (state, reclassify)"),
+    ("reason", "VARCHAR", "reason code (state, count, reclassify)"),
+    ("product", "VARCHAR", "product (count, order)"),
+    ("order", "VARCHAR", "production order (count, order)"),
+    ("good", "BIGINT", "good pieces since the last count (count)"),
+    ("scrap", "BIGINT", "scrapped pieces since the last count (count)"),
+    ("rework", "BIGINT", "pieces to rework since the last count (count)"),
+    ("quality", "VARCHAR", "what a cumulative reading counts: good, scrap or rework (counter)"),
+    ("value", "BIGINT", "cumulative reading in pieces (counter)"),
+    ("rollover", "BIGINT", "reading at which the counter starts again (counter)"),
+    ("action", "VARCHAR", "start or end (order)"),
+    ("quantity", "BIGINT", "ordered pieces (order)"),
+    ("online", "BOOLEAN", "false: communication lost (status)"),
+    ("start", "TIMESTAMPTZ", "start of the time ruled on (reclassify)"),
+    ("end", "TIMESTAMPTZ", "end of the time ruled on (reclassify)"),
+    ("details", "VARCHAR", "every other field of the event, a JSON object: lot, by, target and what the plant added"),
+)
+
+TABLES = (
+    Table(
+        "events",
+        "Every event taken in, as it was sent, once: the audit trail. Retracted events stay here.",
+        (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in, see flushes")),
+    ),
+    Table(
+        "rejected_events",
+        "Events that could not be used, each once, with the reason and the original bytes.",
+        (
+            ("digest", "VARCHAR", "hash of the original bytes"),
+            ("source", "VARCHAR", "file or source it came from"),
+            ("line", "BIGINT", "line or row in it, from 1"),
+            ("equipment", "VARCHAR", "equipment named, if it could be read"),
+            ("id", "VARCHAR", "event id, if it could be read"),
+            ("reason", "VARCHAR", "reason code, see docs/events.md"),
+            ("detail", "VARCHAR", "what was found and what would be right"),
+            ("raw", "BLOB", "the original bytes"),
+            ("rejected_at", "TIMESTAMPTZ", "when it was rejected"),
+        ),
+    ),
+    Table(
+        "intervals",
+        "What happened when: for each equipment with own events an unbroken series of intervals, each in one account.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("start", "TIMESTAMPTZ", "first instant"),
+            ("end", "TIMESTAMPTZ", "instant after the last; null: still open, accounted to the horizon"),
+            ("account", "VARCHAR", "time account, see docs/semantics.md"),
+            ("category", "VARCHAR", "category of the state in force"),
+            ("reason", "VARCHAR", "reason in force"),
+            *_FORCE,
+            ("schedule", "VARCHAR", "scheduled, break or unscheduled"),
+            ("stretch_start", "TIMESTAMPTZ", "start of the uninterrupted down-or-idle stretch; null outside one"),
+        ),
+    ),
+    Table(
+        "count_elements",
+        "Pieces per equipment, minute, shift, product, order, quality and reason; additive.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("window_start", "TIMESTAMPTZ", "start of the minute"),
+            *_FORCE,
+            ("quality", "VARCHAR", "good, scrap or rework"),
+            ("reason", "VARCHAR", "why pieces are not good"),
+            ("pieces", "BIGINT", "pieces"),
+            ("ideal_us", "BIGINT", "pieces x ideal cycle in force, in microseconds"),
+            ("no_ideal", "BIGINT", "pieces without an ideal cycle"),
+        ),
+    ),
+    Table(
+        "stops",
+        "Uninterrupted times in category down or idle that fall at least partly into time that was to be worked.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("start", "TIMESTAMPTZ", "first instant"),
+            ("end", "TIMESTAMPTZ", "instant after the last; null: still open"),
+            ("category", "VARCHAR", "down or idle"),
+            ("reason", "VARCHAR", "reason that held longest"),
+            ("minor", "BOOLEAN", "shorter than minor_stop_under; provisional while open"),
+            ("us", "BIGINT", "microseconds in minor_stop, down or idle; of an open stop up to the last change"),
+            ("booked_at", "TIMESTAMPTZ", "first instant in one of these accounts: the stop counts there"),
+            *_FORCE,
+        ),
+    ),
+    Table(
+        "changes",
+        "Times whose elements were changed by a later commit: what makes a closed window revised.",
+        (
+            ("flush", "INTEGER", "commit that changed them, see flushes"),
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("start", "TIMESTAMPTZ", "first changed instant"),
+            ("end", "TIMESTAMPTZ", "instant after the last changed one"),
+            ("shift", "VARCHAR", "name of the shift"),
+            ("production_date", "DATE", "production day"),
+        ),
+    ),
+    Table(
+        "flushes",
+        "Commits: what each took in, from where, and the horizon it moved from and to.",
+        (
+            ("flush", "INTEGER", "number, from 1"),
+            ("committed_at", "TIMESTAMPTZ", "when, by the engine's clock"),
+            ("horizon_before", "TIMESTAMPTZ", "horizon before it; null for the first"),
+            ("horizon", "TIMESTAMPTZ", "horizon after it"),
+            ("source", "VARCHAR", "file or source"),
+            ("taken", "BIGINT", "events taken in"),
+            ("duplicates", "BIGINT", "events that were there already"),
+            ("rejected", "BIGINT", "events rejected"),
+            ("late", "BIGINT", "events that were older than the horizon before"),
+        ),
+    ),
+    Table(
+        "positions",
+        "How far each file has been taken in: the elements in the store stand for exactly this.",
+        (
+            ("digest", "VARCHAR", "hash of the file's bytes and of how it is read"),
+            ("source", "VARCHAR", "file"),
+            ("position", "BIGINT", "lines or rows taken in"),
+            ("complete", "BOOLEAN", "whether the end was reached"),
+        ),
+    ),
+    Table(
+        "event_ranges",
+        "First and last event of each type for each equipment.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("type", "VARCHAR", "event type"),
+            ("first_ts", "TIMESTAMPTZ", "oldest event"),
+            ("last_ts", "TIMESTAMPTZ", "newest event"),
+        ),
+    ),
+    Table(
+        "plants",
+        "The plant file that the numbers were made with.",
+        (
+            ("path", "VARCHAR", "where it was read"),
+            ("text", "VARCHAR", "the file"),
+            ("fingerprint", "VARCHAR", "hash of what changes numbers"),
+            ("horizon", "TIMESTAMPTZ", "instant up to which time is accounted"),
+        ),
+    ),
+    Table(
+        "equipment",
+        "The equipment of the plant file, and the levels above it.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("parent", "VARCHAR", "path of the level above; null at the top"),
+            ("level", "VARCHAR", "enterprise, site, area, line or unit"),
+            ("timezone", "VARCHAR", "IANA time zone"),
+            ("calendar", "VARCHAR", "shift calendar; null: always scheduled"),
+            ("grace_us", "BIGINT", "how long after its end a window is closed, in microseconds"),
+            ("ideal_cycle_us", "BIGINT", "ideal cycle per piece without a product's own, in microseconds"),
+            ("capacity_per_hour", "BIGINT", "pieces per scheduled hour"),
+            ("accounted_from", "TIMESTAMPTZ", "first own state, count or counter event; null: rolls up its children"),
+            ("has_orders", "BOOLEAN", "whether an order event ever held for it"),
+        ),
+    ),
+    Table(
+        "contributors",
+        "Whose elements make up those of an equipment: itself, the units below it, or its constraint and output.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("contributor", "VARCHAR", "path of the equipment with own events"),
+            ("gives_time", "BOOLEAN", "its time accounts and ideal time count"),
+            ("gives_pieces", "BOOLEAN", "its pieces count"),
+        ),
+    ),
+    Table(
+        "products",
+        "Products of the plant file with their ideal cycles.",
+        (
+            ("product", "VARCHAR", "product"),
+            ("equipment", "VARCHAR", "path that the cycle holds for and below"),
+            ("ideal_cycle_us", "BIGINT", "ideal cycle per piece in microseconds"),
+        ),
+    ),
+    Table(
+        "reasons",
+        "Reasons of the plant file.",
+        (
+            ("reason", "VARCHAR", "reason code"),
+            ("label", "VARCHAR", "text for people"),
+            ("category", "VARCHAR", "category that a state with this reason is in; null: its own"),
+            ("loss", "VARCHAR", "one of the six big losses"),
+            ("maintenance", "VARCHAR", "corrective or preventive; null: neither"),
+        ),
+    ),
+    Table(
+        "shifts",
+        "Shifts by date, resolved to instants, for the days that the store has time in.",
+        (
+            ("calendar", "VARCHAR", "shift calendar"),
+            ("timezone", "VARCHAR", "IANA time zone"),
+            ("production_date", "DATE", "local date it starts on"),
+            ("shift", "VARCHAR", "name"),
+            ("start", "TIMESTAMPTZ", "nominal start"),
+            ("end", "TIMESTAMPTZ", "nominal end"),
+        ),
+    ),
+    Table(
+        "production_days",
+        "Local days resolved to instants.",
+        (
+            ("timezone", "VARCHAR", "IANA time zone"),
+            ("production_date", "DATE", "date"),
+            ("start", "TIMESTAMPTZ", "local midnight it starts at"),
+            ("end", "TIMESTAMPTZ", "local midnight it ends at"),
+        ),
+    ),
+    Table(
+        "alerts",
+        "Alerts raised by rules of the plant file. Empty as long as no rule raises any.",
+        (
+            ("alert", "VARCHAR", "id"),
+            ("rule", "VARCHAR", "rule that raised it"),
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("severity", "VARCHAR", "severity"),
+            ("state", "VARCHAR", "pending, firing, acknowledged or resolved"),
+            ("since", "TIMESTAMPTZ", "since when the condition holds"),
+            ("text", "VARCHAR", "what is told"),
+        ),
+    ),
+    Table(
+        "alert_deliveries",
+        "Messages about alerts and what became of them.",
+        (
+            ("alert", "VARCHAR", "id of the alert"),
+            ("recipient", "VARCHAR", "whom it was for"),
+            ("channel", "VARCHAR", "way it was sent"),
+            ("sent_at", "TIMESTAMPTZ", "when it was handed over"),
+            ("outcome", "VARCHAR", "delivered, failed or expired"),
+        ),
+    ),
+)

@@ -1,0 +1,301 @@
+"""The store, open for writing: takes batches in, has them accounted, and commits both together."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from kpis.accounting import account
+from kpis.events import EVENTS
+from kpis.plant import Plant
+from kpis.work import Accounts, Work
+from storage import catalog
+from storage.changes import SEGMENTS
+from storage.database import bound, connect, instants
+from storage.ids import SeenIds, keys
+from storage.intake import admit, digest
+from storage.ledger import Ledger, load, widen
+from storage.migrations import migrate
+from storage.planning import plan, work_on
+from storage.views import create_views
+from storage.writer import Position, Transaction
+
+Accountant = Callable[[Work, Plant], Accounts]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Part of a source: canonical events, rejected rows, and the position that is reached with it.
+
+    `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
+    the newest event.
+    """
+
+    events: pl.DataFrame
+    rejected: pl.DataFrame
+    position: Position | None = None
+    until: int | None = None
+    horizon: int | None = None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A batch on its way: its work is known, its accounts are not."""
+
+    batch: Batch
+    work: Work | None
+    ledger: Ledger
+    new: pl.DataFrame
+    rejected: pl.DataFrame
+    duplicates: int
+    late: int
+    transaction: Transaction
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch."""
+
+    taken: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    late: int = 0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            self.taken + other.taken,
+            self.duplicates + other.duplicates,
+            self.rejected + other.rejected,
+            self.late + other.late,
+        )
+
+
+class Store:
+    """The one writer of a DuckDB file.
+
+    `take` finds out what a batch changes and begins to write its events; `commit` adds the accounts of that work and
+    commits. Between the two only one batch may be on its way. Use it as a context manager.
+    """
+
+    def __init__(self, path: Path, plant: Plant, *, plant_path: str, clock: Callable[[], datetime]) -> None:
+        self._path = path
+        self._clock = clock
+        self._con = connect(path, read_only=False)
+        migrate(self._con)
+        self._writer = self._con.cursor()
+        self._writer.execute("SET TimeZone = 'UTC'")
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
+        self._ledger = load(self._con, plant)
+        self._ids: SeenIds | None = None
+        self._days: object = None
+        self._settle(plant_path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Checkpoint and close the file."""
+        self._pool.shutdown()
+        self._writer.close()
+        self._con.execute("CHECKPOINT")
+        self._con.close()
+
+    @property
+    def horizon(self) -> int | None:
+        """The instant up to which time is accounted, in µs; None in an empty store."""
+        return self._ledger.horizon
+
+    def position(self, digest: str) -> Position | None:
+        """How far the source with this digest was taken in."""
+        rows = self._con.execute(
+            "SELECT digest, source, position, complete FROM positions WHERE digest = ?", [digest]
+        ).fetchall()
+        return Position(*rows[0]) if rows else None
+
+    def take(self, batch: Batch) -> Pending:
+        """Find out what is new in a batch and what it changes."""
+        admitted = admit(self._con, self._ledger, self._seen(), batch.events, batch.until)
+        taken, after = digest(self._con, self._ledger, admitted.new)
+        ranges = widen(self._ledger.ranges, admitted.new)
+        horizon = self._horizon(batch, admitted.new, ranges)
+        transaction = Transaction(self._writer, self._pool)
+        try:
+            transaction.append_events(admitted.new, self._ledger.flush + 1)
+            work = None if horizon is None else plan(self._con, after, taken, horizon)
+        except BaseException:
+            transaction.roll_back()
+            raise
+        after = replace(after, ranges=ranges, horizon=horizon, flush=self._ledger.flush + 1)
+        rejected = pl.concat([batch.rejected, admitted.rejected])
+        return Pending(
+            batch, work, after, admitted.new, rejected, admitted.duplicates, admitted.late, transaction
+        )
+
+    def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
+        """Write the accounts of a batch and commit it with its events and its position."""
+        transaction, before, after = pending.transaction, self._ledger, pending.ledger
+        try:
+            transaction.wait()
+            segments = pl.DataFrame(schema=SEGMENTS)
+            if pending.work is not None and accounts is not None:
+                segments = transaction.write_accounts(pending.work, accounts, before.horizon)
+                after = replace(after, due=_due(before.due, accounts, pending.work))
+            rejected = self._write_rejected(transaction, pending)
+            outcome = Outcome(pending.new.height, pending.duplicates, rejected, pending.late)
+            self._write_flush(transaction, before, after, pending, outcome, segments)
+            self._write_catalog(transaction, before, after)
+            transaction.commit()
+        except BaseException:
+            transaction.roll_back()
+            raise
+        self._ledger = after
+        self._seen().add(keys(pending.new))
+        return outcome
+
+    def _seen(self) -> SeenIds:
+        if self._ids is None:
+            self._ids = SeenIds(self._stored_keys())
+        return self._ids
+
+    def _stored_keys(self) -> Iterator[object]:
+        reader = self._con.execute("SELECT equipment, id FROM events").to_arrow_reader(500_000)
+        for batch in reader:
+            yield keys(pl.DataFrame(pl.from_arrow(batch)))
+
+    def _horizon(self, batch: Batch, new: pl.DataFrame, ranges: pl.DataFrame) -> int | None:
+        """Everything taken in pushes the horizon; events left out by `until` do not, nor corrections made later."""
+        newest = ranges["last_ts"].max() if batch.until is None else new["ts"].max()
+        if newest is not None and batch.until is not None:
+            newest = min(int(newest), batch.until)
+        return max((int(at) for at in (self._ledger.horizon, batch.horizon, newest) if at is not None), default=None)
+
+    def _write_rejected(self, transaction: Transaction, pending: Pending) -> int:
+        """Rejected rows that are not known yet; how many of them the batch had."""
+        rows = pending.rejected
+        if rows.is_empty():
+            return 0
+        source = pending.batch.position.source if pending.batch.position else None
+        with bound(self._con, batch=rows.with_row_index("n")):
+            fresh = self._con.execute(
+                """
+                SELECT digest, line, equipment, id, reason, detail, raw FROM (SELECT *, md5(raw) AS digest FROM batch)
+                WHERE digest NOT IN (SELECT digest FROM rejected_events)
+                QUALIFY row_number() OVER (PARTITION BY digest ORDER BY n) = 1 ORDER BY n
+                """
+            ).pl()
+        transaction.insert(
+            "rejected_events", fresh.with_columns(source=pl.lit(source), rejected_at=pl.lit(self._clock()))
+        )
+        return rows.height
+
+    def _write_flush(
+        self,
+        transaction: Transaction,
+        before: Ledger,
+        after: Ledger,
+        pending: Pending,
+        outcome: Outcome,
+        segments: pl.DataFrame,
+    ) -> None:
+        position = pending.batch.position
+        flush = pl.DataFrame(
+            {
+                "flush": [after.flush],
+                "committed_at": [self._clock()],
+                "horizon_before": [before.horizon],
+                "horizon": [after.horizon],
+                "source": [position.source if position else None],
+                "taken": [outcome.taken],
+                "duplicates": [outcome.duplicates],
+                "rejected": [outcome.rejected],
+                "late": [outcome.late],
+            }
+        )
+        transaction.insert("flushes", instants(flush, "horizon_before", "horizon"))
+        if segments.height:
+            transaction.insert("changes", instants(segments.with_columns(flush=pl.lit(after.flush)), "start", "end"))
+        if position:
+            row = pl.DataFrame([asdict(position)])
+            transaction.replace("positions", row, "digest")
+        transaction.refill("event_ranges", instants(after.ranges, "first_ts", "last_ts"))
+
+    def _write_catalog(self, transaction: Transaction, before: Ledger, after: Ledger) -> None:
+        """What readers need to know of the plant, where it changed."""
+        if after.horizon != before.horizon:
+            transaction.set_horizon(after.horizon)
+        ordering = [set(ledger.ranges.filter(pl.col("type") == "order")["equipment"]) for ledger in (before, after)]
+        if after.accounted != before.accounted or ordering[0] != ordering[1]:
+            catalog.write_equipment(transaction, after)
+        days = catalog.days_of(after)
+        if days and days != self._days:
+            catalog.write_calendars(transaction, after.plant, *days)
+            self._days = days
+
+    def _settle(self, plant_path: str) -> None:
+        """Make the store follow the plant file: if what changes numbers is new, all results are made anew."""
+        plant = self._ledger.plant
+        known = self._con.execute("SELECT fingerprint, text FROM plants").fetchall()
+        if known and known[0] == (plant.fingerprint, plant.text):
+            return
+        transaction = Transaction(self._writer, self._pool)
+        try:
+            catalog.write_plant(transaction, plant, plant_path, self._ledger.horizon)
+            catalog.write_equipment(transaction, self._ledger)
+            create_views(self._writer, plant)
+            if known and known[0][0] != plant.fingerprint:
+                transaction.clear_results()
+                transaction.commit()
+                transaction = Transaction(self._writer, self._pool)
+                self._recompute(transaction)
+            transaction.commit()
+        except BaseException:
+            transaction.roll_back()
+            raise
+
+    def recompute(self, first: int | None = None, last: int | None = None) -> int:
+        """Make the results of a time again from the events; how many told segments came out differently."""
+        transaction = Transaction(self._writer, self._pool)
+        try:
+            changed = self._recompute(transaction, first, last)
+            transaction.commit()
+        except BaseException:
+            transaction.roll_back()
+            raise
+        return changed
+
+    def _recompute(self, transaction: Transaction, first: int | None = None, last: int | None = None) -> int:
+        horizon, changed = self._ledger.horizon, 0
+        if horizon is None:
+            return 0
+        for path, accounted in self._ledger.accounted.items():
+            start = max(accounted, first if first is not None else accounted)
+            end = min(horizon + 1, last if last is not None else horizon + 1)
+            if start >= end:
+                continue
+            span = pl.DataFrame(
+                {"equipment": [path], "start": [start], "end": [end], "count_start": [start], "count_end": [end]}
+            )
+            work = work_on(self._con, self._ledger, span, pl.DataFrame(schema=EVENTS), horizon)
+            if work is not None:
+                changed += transaction.write_accounts(work, account(work, self._ledger.plant), horizon).height
+        return changed
+
+
+def _due(due: dict[str, int], accounts: Accounts, work: Work) -> dict[str, int]:
+    """When each equipment changes next without an event; the spans that reach the horizon know it."""
+    tails = work.spans.filter(pl.col("end") > work.horizon).select("unit")
+    open_ = accounts.intervals.filter(pl.col("end") == work.horizon).select("equipment")
+    known = accounts.due.join(tails, on="unit", how="semi").join(open_, on="equipment", how="semi")
+    return {**due, **{path: at for path, at in known.select("equipment", "due_at").iter_rows() if at is not None}}
+
+

@@ -1,0 +1,243 @@
+"""Views for readers, generated: the elements of every window, and the KPIs over them from their one definition."""
+
+from typing import Final
+
+import duckdb
+
+from kpis.elements import ACCOUNTS, ELEMENTS
+from kpis.plant import Plant
+from kpis.registry import DEFINITIONS, KPIS, sql_columns
+from storage.grains import GRAINS, RUN_BOUNDS, RUNS, Grain
+from storage.schema import comment
+
+PIECES: Final = ("good", "scrap", "rework")
+_STOPPED: Final = "('minor_stop', 'down', 'idle')"
+_HOUR_US: Final = 3_600_000_000
+_TIMES: Final = tuple(
+    element.name for element in ELEMENTS if element.name not in (*PIECES, "capacity", "idle_without_order_us")
+)
+
+_INTERVALS_NOW: Final = """
+    CREATE OR REPLACE VIEW intervals_now AS
+    SELECT i.* EXCLUDE ("end"), coalesce(i."end", p.horizon) AS "end", epoch_us(i."start") AS s,
+        epoch_us(coalesce(i."end", p.horizon)) AS e, i."end" IS NULL AS open
+    FROM intervals i CROSS JOIN plants p
+"""
+_STOPS_NOW: Final = f"""
+    CREATE OR REPLACE VIEW stops_now AS
+    SELECT t.* EXCLUDE ("end", us), coalesce(t."end", p.horizon) AS "end",
+        t.us + CASE WHEN t."end" IS NULL AND o.account IN {_STOPPED} THEN o.e - o.s ELSE 0 END AS us,
+        t."end" IS NULL AS open
+    FROM stops t CROSS JOIN plants p LEFT JOIN intervals_now o ON o.equipment = t.equipment AND o.open
+"""
+
+
+def _rows(grain: Grain) -> str:
+    """Elements of single intervals, counts and stops, each with the parts of its window."""
+    parts = ", ".join(f'i."{part}"' for part in grain.parts)
+    accounts = ", ".join(f"CASE WHEN i.account = '{name}' THEN {grain.us} ELSE 0 END AS {name}_us" for name in ACCOUNTS)
+    pieces = ", ".join(f"CASE WHEN i.quality = '{name}' THEN i.pieces ELSE 0 END AS {name}" for name in PIECES)
+    failure = "i.category = 'down' AND NOT i.minor"
+
+    def when(condition: str, name: str) -> str:
+        return f"CASE WHEN {condition} THEN {grain.us} ELSE 0 END AS {name}"
+
+    no_order = """i.account = 'idle' AND i."order" IS NULL"""
+    stopped = "i.account IN ('setup', 'planned_stop', 'minor_stop', 'down', 'idle')"
+    return f"""
+        SELECT i.equipment, {parts}, {accounts},
+            {when("i.account = 'producing' AND i.schedule <> 'scheduled'", "overtime_us")},
+            {when(no_order, "idle_without_order_us")},
+            {when('i."order" IS NOT NULL', "order_us")},
+            {when(f"r.maintenance = 'corrective' AND {stopped}", "corrective_us")},
+            {when(f"r.maintenance = 'preventive' AND {stopped}", "preventive_us")},
+            {when("i.account <> 'unscheduled'", "scheduled_us")}, true AS timed
+        FROM {grain.time} i LEFT JOIN reasons r ON r.reason = i.reason
+        UNION ALL BY NAME
+        SELECT i.equipment, {parts}, {pieces}, i.ideal_us, i.no_ideal, true AS counted,
+            CASE WHEN i.quality = 'good' THEN i.ideal_us ELSE 0 END AS good_ideal_us
+        FROM {grain.pieces} i
+        UNION ALL BY NAME
+        SELECT i.equipment, {parts}, 1 AS stops, ({failure})::BIGINT AS failures,
+            CASE WHEN {failure} THEN i.us ELSE 0 END AS failure_us
+        FROM {grain.stops} i
+    """
+
+
+def elements_sql(grain: Grain) -> str:
+    """The elements of every window of every equipment, rolled up over the tree, with status and revision."""
+    parts = ", ".join(f's."{part}"' for part in grain.parts)
+    same = " AND ".join(f'c."{part}" IS NOT DISTINCT FROM s."{part}"' for part in grain.parts)
+    leaf = ", ".join(
+        f"coalesce(sum(s.{name}), 0)::BIGINT AS {name}"
+        for name in (*_TIMES, *PIECES, "scheduled_us", "idle_without_order_us")
+    )
+    time = ", ".join(f"sum(CASE WHEN k.gives_time THEN s.{name} ELSE 0 END)::BIGINT AS {name}" for name in _TIMES)
+    made = ", ".join(f"sum(CASE WHEN k.gives_pieces THEN s.{name} ELSE 0 END)::BIGINT AS {name}" for name in PIECES)
+    if grain.name == "order":
+        window, told = 's."order", s.product, s.window_start, s.window_end', 's."order", s.product'
+        same = 'c."start" < s.window_end AND c."end" > s.window_start'
+        again = (
+            'c."order" = s."order" AND c.product IS NOT DISTINCT FROM s.product '
+            "AND c.window_start = s.window_start AND c.window_end = s.window_end"
+        )
+        bounds = ""
+    else:
+        window, told, again = parts, "", same
+        bounds = "min(s.window_start) AS window_start, max(s.window_end) AS window_end, "
+    elements = ", ".join(f's."{element.name}"' for element in ELEMENTS)
+    return f"""
+        WITH leaf AS (
+            SELECT s.equipment, {parts}, {leaf}, coalesce(bool_or(s.timed), false) AS timed,
+                coalesce(bool_or(s.counted), false) AS counted
+            FROM ({_rows(grain)}) s GROUP BY s.equipment, {parts}
+        ), dated AS (
+            SELECT s.*, q.has_orders, q.capacity_per_hour, {grain.start} AS window_start, {grain.end} AS window_end,
+                {grain.never_closes} AS never_closes
+            FROM leaf s JOIN equipment q ON q.equipment = s.equipment {grain.joins}
+        ), summed AS (
+            SELECT k.equipment, {window}, {bounds}bool_or(s.never_closes) AS never_closes, {time}, {made},
+                sum(CASE WHEN k.gives_time AND s.has_orders THEN s.idle_without_order_us ELSE 0 END)::BIGINT
+                    AS idle_without_order_us,
+                (sum(s.scheduled_us::HUGEINT * s.capacity_per_hour) FILTER (WHERE k.gives_time) // {_HOUR_US})::BIGINT
+                    AS capacity
+            FROM dated s JOIN contributors k ON k.contributor = s.equipment
+            WHERE (k.gives_time AND s.timed) OR (k.gives_pieces AND s.counted)
+            GROUP BY k.equipment, {window}
+        ), closing AS (
+            SELECT s.*, q.level, CASE WHEN s.never_closes THEN 'infinity'::TIMESTAMPTZ
+                ELSE make_timestamptz(epoch_us(s.window_end) + q.grace_us) END AS closes_at
+            FROM summed s JOIN equipment q ON q.equipment = s.equipment
+        ), revisions AS (
+            SELECT s.equipment, {window}, count(DISTINCT c.flush) AS revision, max(f.committed_at) AS changed_at
+            FROM closing s JOIN contributors k ON k.equipment = s.equipment
+            JOIN {grain.changes} c ON c.equipment = k.contributor AND {same}
+            JOIN flushes f ON f.flush = c.flush AND f.horizon_before >= s.closes_at
+            GROUP BY s.equipment, {window}
+        )
+        SELECT s.equipment, s.level, s.window_start, s.window_end, {grain.label} AS shift,
+            {grain.date} AS production_date, {told + "," if told else ""}
+            CASE WHEN c.revision IS NOT NULL THEN 'revised' WHEN p.horizon >= s.closes_at THEN 'closed'
+                ELSE 'open' END AS status,
+            coalesce(c.revision, 0)::INTEGER AS revision,
+            coalesce(c.changed_at, f.committed_at, l.committed_at) AS changed_at, {elements}
+        FROM closing s CROSS JOIN plants p
+        CROSS JOIN (SELECT max(committed_at) AS committed_at FROM flushes) l
+        LEFT JOIN revisions c ON c.equipment = s.equipment AND {again}
+        ASOF LEFT JOIN (SELECT horizon, min(committed_at) AS committed_at FROM flushes GROUP BY horizon) f
+          ON s.closes_at <= f.horizon
+    """
+
+
+def kpi_columns(definition: str) -> str:
+    """The KPIs over columns of elements, for a SELECT."""
+    return ", ".join(f'{sql} AS "{name}"' for name, sql in sql_columns(definition))
+
+
+def _oee_by_definition() -> str:
+    columns = []
+    for definition in DEFINITIONS:
+        oee = dict(sql_columns(definition))["oee"]
+        columns.append(f'{oee} AS "oee_{definition}"')
+    return ", ".join(columns)
+
+
+def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
+    """Make all views anew, with comments; the KPI views show the plant's own OEE definition first."""
+    for statement in (_INTERVALS_NOW, _STOPS_NOW, RUNS, RUN_BOUNDS):
+        con.execute(statement)
+    columns, extra = kpi_columns(plant.oee_definition), _oee_by_definition()
+    for grain in GRAINS:
+        con.execute(f"CREATE OR REPLACE VIEW elements_{grain.name} AS {elements_sql(grain)}")
+        con.execute(f"CREATE OR REPLACE VIEW kpi_{grain.name} AS SELECT *, {columns}, {extra} FROM elements_{grain.name}")
+    for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY):
+        con.execute(statement)
+    _describe(con)
+
+
+_TIME_ELEMENTS: Final = """
+    CREATE OR REPLACE VIEW time_elements AS
+    SELECT i.equipment, make_timestamptz(i.w * 60000000) AS window_start, i.production_date || '/' || i.shift AS shift,
+        i.production_date, i.product, i."order", i.account, i.category, i.reason,
+        sum(least(i.e, (i.w + 1) * 60000000) - greatest(i.s, i.w * 60000000))::BIGINT AS us
+    FROM (SELECT *, unnest(range(s // 60000000, (e - 1) // 60000000 + 1)) AS w FROM intervals_now WHERE e > s) i
+    GROUP BY ALL
+"""
+_LOSSES: Final = f"""
+    CREATE OR REPLACE VIEW losses AS
+    SELECT s.equipment, s.level, s.window_start, s.window_end, s.shift, s.status, l.loss, l.factor, l.us
+    FROM elements_shift s, LATERAL (VALUES
+        ('unscheduled', 'schedule', s.unscheduled_us), ('break', 'schedule', s.break_us),
+        ('planned_stop', 'schedule', s.planned_stop_us), ('unknown', 'schedule', s.unknown_us),
+        ('setup', 'availability', s.setup_us), ('down', 'availability', s.down_us),
+        ('idle', 'availability', s.idle_us), ('minor_stop', 'performance', s.minor_stop_us),
+        ('reduced_speed', 'performance', s.producing_us - s.ideal_us),
+        ('quality_loss', 'quality', s.ideal_us - s.good_ideal_us),
+        ('fully_productive', NULL, s.good_ideal_us)) l(loss, factor, us)
+"""
+_DATA_QUALITY: Final = """
+    CREATE OR REPLACE VIEW data_quality AS
+    SELECT s.equipment, s.level, s.window_start, s.window_end, s.shift, s.status, s.revision, s.unknown_us, s.coverage,
+        s.no_ideal, s.overtime_us, s.performance > 1 AS performance_above_1,
+        (SELECT count(*) FROM changes c JOIN contributors k ON k.contributor = c.equipment
+         WHERE k.equipment = s.equipment AND c."start" < s.window_end AND c."end" > s.window_start) AS late_changes
+    FROM kpi_shift s
+"""
+
+
+def _describe(con: duckdb.DuckDBPyConnection) -> None:
+    """A comment for every view and every column of one."""
+    known = {element.name: f"{element.meaning} ({element.unit})" for element in ELEMENTS}
+    known |= {kpi.name: f"{kpi.label}: {kpi.formula} ({kpi.unit})" for kpi in KPIS}
+    known |= _COLUMNS
+    views = con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    for (view,) in views:
+        con.execute(comment("VIEW", view, _view_meaning(view)))
+    columns = con.execute(
+        "SELECT c.table_name, c.column_name FROM duckdb_columns() c JOIN duckdb_views() v ON v.view_name = c.table_name "
+        "WHERE NOT v.internal"
+    ).fetchall()
+    for view, column in columns:
+        con.execute(comment("COLUMN", f'{view}"."{column}', known.get(column) or column.replace("_", " ")))
+
+
+def _view_meaning(view: str) -> str:
+    for grain in GRAINS:
+        if view == f"kpi_{grain.name}":
+            return f"KPIs of {grain.meaning}, for every equipment and level."
+        if view == f"elements_{grain.name}":
+            return f"Additive elements of {grain.meaning}, for every equipment and level."
+    return _VIEWS[view]
+
+
+_VIEWS: Final = {
+    "intervals_now": "Intervals with open ones ended at the horizon; s and e are the bounds in microseconds.",
+    "stops_now": "Stops with open ones measured up to the horizon.",
+    "count_runs": "Pieces by the run of the order that they belong to.",
+    "runs": "Runs of orders on equipment with own events.",
+    "time_elements": "Microseconds per equipment, minute, shift, product, order, account and reason; additive.",
+    "losses": "Where the time of each shift went; the rows of one shift add up to its accounted time exactly.",
+    "data_quality": "How far the figures of each shift can be trusted.",
+}
+_COLUMNS: Final = {
+    "equipment": "ISA-95 path",
+    "level": "enterprise, site, area, line or unit",
+    "window_start": "start of the window",
+    "window_end": "end of the window, exclusive",
+    "shift": "production date and name of the shift; null: outside every shift",
+    "production_date": "production day that the window belongs to",
+    "status": "open, closed (horizon past end and grace) or revised (changed since)",
+    "revision": "changes since the window was closed",
+    "changed_at": "when the row last changed, by the engine's clock",
+    "us": "microseconds",
+    "loss": "step of the waterfall",
+    "factor": "part of OEE the loss belongs to; null: what is left",
+    "account": "time account",
+    "category": "category of the state in force",
+    "reason": "reason in force",
+    "start": "first instant",
+    "end": "instant after the last",
+    "s": "first instant in microseconds since 1970",
+    "e": "instant after the last in microseconds since 1970",
+    "open": "whether it is still going on",
+} | {f"oee_{definition}": f"OEE by the {definition} definition" for definition in DEFINITIONS}

@@ -1,0 +1,150 @@
+"""One flush, one transaction: events, elements, what they stand for, and the position in the source."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from kpis.work import PIECES, Accounts, Work
+from storage.changes import changed_pieces, changed_time
+from storage.database import bound, instants, microseconds
+from storage.history import EVENT_FIELDS
+
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a source has been taken in."""
+
+    digest: str
+    source: str
+    position: int
+    complete: bool
+
+
+class Transaction:
+    """A flush on its way into the store. Events go in by a thread of their own while their accounts are made."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, pool: ThreadPoolExecutor) -> None:
+        self._con = con
+        self._pool = pool
+        self._append: Future[None] | None = None
+        con.execute("BEGIN")
+
+    def append_events(self, events: pl.DataFrame, flush: int) -> None:
+        """Begin to write events."""
+        self._append = self._pool.submit(self._write_events, events, flush)
+
+    def _write_events(self, events: pl.DataFrame, flush: int) -> None:
+        rows = instants(events.select(EVENT_FIELDS), "ts", "start", "end").with_columns(flush=pl.lit(flush, pl.Int32))
+        self.insert("events", rows)
+
+    def wait(self) -> None:
+        """Until the events are written. Raises what went wrong with them."""
+        if self._append:
+            self._append.result()
+            self._append = None
+
+    def insert(self, table: str, rows: pl.DataFrame) -> None:
+        """Add rows, by column name."""
+        if rows.is_empty():
+            return
+        with bound(self._con, batch=rows):
+            self._con.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM batch')
+
+    def replace(self, table: str, rows: pl.DataFrame, *on: str) -> None:
+        """Put rows in the place of those with the same values in the columns `on`."""
+        if rows.is_empty():
+            return
+        same = " AND ".join(f't."{name}" IS NOT DISTINCT FROM b."{name}"' for name in on)
+        with bound(self._con, batch=rows):
+            self._con.execute(f'DELETE FROM "{table}" AS t USING batch AS b WHERE {same}')
+        self.insert(table, rows)
+
+    def refill(self, table: str, rows: pl.DataFrame) -> None:
+        """Put rows in the place of all."""
+        self._con.execute(f'DELETE FROM "{table}"')
+        self.insert(table, rows)
+
+    def write_accounts(self, work: Work, accounts: Accounts, horizon_before: int | None) -> pl.DataFrame:
+        """Put the accounts of the spans in the place of the old ones; segments of told time that changed."""
+        columns = accounts.intervals.columns
+        old, new = work.context.select(columns).unique(), accounts.intervals
+        same = {"on": columns, "how": "anti", "nulls_equal": True}
+        gone, come = old.join(new, **same), new.join(old, **same)
+        with bound(self._con, batch=instants(gone.select("equipment", "start"), "start")):
+            if gone.height:
+                self._con.execute(
+                    "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start"
+                )
+        self.insert("intervals", _open(come, work.horizon, "start", "end", "run_start", "stretch_start"))
+        segments = changed_time(gone, come, horizon_before)
+        reach = self._reach(work)
+        with bound(self._con, batch=instants(reach, "first", "last")):
+            self._con.execute(
+                "DELETE FROM stops AS t USING batch AS b "
+                "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last"
+            )
+        self.insert("stops", _open(accounts.stops, work.horizon, "start", "end", "booked_at", "run_start"))
+        return pl.concat([segments, self._write_pieces(work, accounts.pieces, horizon_before)])
+
+    def _reach(self, work: Work) -> pl.DataFrame:
+        """From where to where the intervals of each span were made again."""
+        spans = work.spans.select("unit", "equipment", first="start", last="end")
+        context = work.context.group_by("unit").agg(pl.col("start").min(), pl.col("end").max())
+        reach = spans.join(context, on="unit", how="left").select(
+            "equipment", first=pl.min_horizontal("first", "start"), last=pl.max_horizontal("last", "end")
+        )
+        return reach.filter(pl.col("first") < pl.col("last"))
+
+    def _write_pieces(self, work: Work, pieces: pl.DataFrame, horizon_before: int | None) -> pl.DataFrame:
+        spans = work.spans.select("equipment", first="count_start", last="count_end")
+        spans = instants(spans.filter(pl.col("first") < pl.col("last")), "first", "last")
+        rows = instants(pieces, "window_start", "run_start")
+        if spans.is_empty():
+            return changed_pieces(pieces, pieces)
+        bounds = spans.select(pl.col("first").min(), pl.col("last").max()).row(0)
+        where = (
+            "t.equipment = b.equipment AND t.window_start >= b.first AND t.window_start < b.last "
+            "AND t.window_start >= $1 AND t.window_start < $2"
+        )
+        with bound(self._con, batch=spans):
+            columns = ", ".join(f't."{name}"' for name in PIECES.names())
+            old = self._con.execute(f"SELECT {columns} FROM count_elements t JOIN batch b ON {where}", bounds).pl()
+            if old.height:
+                self._con.execute(f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", bounds)
+        self.insert("count_elements", rows)
+        told = pl.lit(horizon_before, pl.Int64)
+        old = microseconds(old)
+        return changed_pieces(
+            old.filter(pl.col("window_start") < told), pieces.select(old.columns).filter(pl.col("window_start") < told)
+        )
+
+    def set_horizon(self, horizon: int | None) -> None:
+        """Move the instant up to which open intervals are accounted."""
+        row = instants(pl.DataFrame({"horizon": [horizon]}, schema={"horizon": pl.Int64}), "horizon")
+        self._con.execute("UPDATE plants SET horizon = ?", [row.item()])
+
+    def clear_results(self) -> None:
+        """Forget everything that is made from the events."""
+        for table in ("intervals", "count_elements", "stops"):
+            self._con.execute(f'DELETE FROM "{table}"')
+
+    def commit(self) -> None:
+        """Make all of it durable, at once."""
+        self.wait()
+        self._con.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Leave the store as it was."""
+        if self._append:
+            self._append.exception()
+        self._con.execute("ROLLBACK")
+
+
+def _open(rows: pl.DataFrame, horizon: int, *columns: str) -> pl.DataFrame:
+    """Rows that reach the horizon have no end yet."""
+    return instants(rows.with_columns(end=pl.when(pl.col("end") < horizon).then("end")), *columns)
+
+
