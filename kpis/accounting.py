@@ -45,12 +45,13 @@ def _facts(work: Work, mine: pl.DataFrame, pieces: pl.DataFrame, plant: Plant) -
     """
     held = tracks.inherited(work, plant)
     calendar, known_until = tracks.schedule_track(work, plant)
+    orders = tracks.order_track(work, held)
     points = tracks.merge(
         work.spans,
         [
-            tracks.state_track(work, mine, held, _marks(work, pieces, plant), plant),
+            tracks.state_track(work, mine, held, _marks(work, pieces, orders, plant), plant),
             tracks.silence_track(work, mine, plant),
-            tracks.order_track(work, held),
+            orders,
             calendar,
             tracks.reclassified_track(work, plant),
         ],
@@ -82,7 +83,7 @@ def _facts(work: Work, mine: pl.DataFrame, pieces: pl.DataFrame, plant: Plant) -
     return pl.concat([whole, instant]).select("unit", "equipment", "start", "end", *FACTS), due
 
 
-def _marks(work: Work, pieces: pl.DataFrame, plant: Plant) -> pl.DataFrame:
+def _marks(work: Work, pieces: pl.DataFrame, orders: pl.DataFrame, plant: Plant) -> pl.DataFrame:
     """The counts that show an equipment without state events running, and for how long."""
     schema = {"unit": pl.UInt32, "ts": pl.Int64, "id": pl.String, "stop_us": pl.Int64}
     inferred = [
@@ -93,13 +94,10 @@ def _marks(work: Work, pieces: pl.DataFrame, plant: Plant) -> pl.DataFrame:
     if not inferred:
         return pl.DataFrame(schema=schema)
     units = pl.DataFrame(inferred, schema={"unit": pl.UInt32, "equipment": pl.String}, orient="row")
-    sums = pieces.group_by("unit", "ts", "id").agg(pl.col("product").first(), pl.col("pieces").sum())
-    running = pl.concat(
-        [
-            sums.filter(pl.col("pieces") > 0).select("unit", "ts", "id", "product"),
-            tracks.prior(work, "mark").select("unit", "ts", "id", "product"),
-        ]
-    ).unique(["unit", "ts", "id"])
+    sums = pieces.group_by("unit", "ts", "id").agg(pl.col("product", "order").first(), pl.col("pieces").sum())
+    made = pieces_.in_force(sums.filter(pl.col("pieces") > 0), orders, start="at").select("unit", "ts", "id", "product")
+    known = tracks.prior(work, "mark").select("unit", "ts", "id", "product")
+    running = pl.concat([made, known]).unique(["unit", "ts", "id"], keep="last", maintain_order=True)
     running = running.join(units, on="unit")
     pairs = pieces_.ideal_cycles(running.select("equipment", "product").unique(), plant)
     limits = [

@@ -80,19 +80,8 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
     )
     if inside.is_empty():
         return pl.DataFrame(schema=PIECES)
-    force = facts.select(
-        "unit", "start", "shift", "production_date", "run_start", in_order="order", in_product="product"
-    )
-    inside = inside.sort("ts").join_asof(
-        force.sort("start"), left_on="ts", right_on="start", by="unit", strategy="backward", check_sortedness=False
-    )
-    same = pl.col("order").is_null() | pl.col("order").eq_missing(pl.col("in_order"))
-    inside = inside.with_columns(
-        window_start=floor_minute(pl.col("ts")),
-        product=pl.coalesce("product", pl.when(same).then("in_product")),
-        order=pl.coalesce("order", "in_order"),
-        run_start=pl.when(same).then("run_start"),
-    )
+    facts = facts.select("unit", "start", "shift", "production_date", "run_start", "order", "product")
+    inside = in_force(inside, facts, start="start").with_columns(window_start=floor_minute(pl.col("ts")))
     cycle = ideal_cycles(inside.select("equipment", "product").unique(), plant)
     inside = inside.join(cycle, on=["equipment", "product"], how="left", nulls_equal=True)
     ideal = pl.col("ideal_cycle_us")
@@ -104,6 +93,24 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
             no_ideal=pl.col("pieces").filter(ideal.is_null()).sum(),
         )
         .select(PIECES.names())
+    )
+
+
+def in_force(counts: pl.DataFrame, facts: pl.DataFrame, *, start: str) -> pl.DataFrame:
+    """Counts with what held at their `ts`; what they say themselves about order and product beats that.
+
+    `facts` hold from `start` on. A count that names another order than the one in force has no run.
+    """
+    force = facts.rename({"order": "in_order", "product": "in_product"}).sort(start)
+    counts = counts.sort("ts").join_asof(
+        force, left_on="ts", right_on=start, by="unit", strategy="backward", check_sortedness=False
+    )
+    same = pl.col("order").is_null() | pl.col("order").eq_missing(pl.col("in_order"))
+    return counts.with_columns(
+        pl.when(same).then(name).alias(name) for name in ("run_start",) if name in counts.columns
+    ).with_columns(
+        product=pl.coalesce("product", pl.when(same).then("in_product")),
+        order=pl.coalesce("order", "in_order"),
     )
 
 

@@ -1,14 +1,17 @@
 """The plant in the store: equipment, calendars, reasons, products, and who contributes to whom."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from pathlib import Path
+from typing import NamedTuple
 
+import duckdb
 import polars as pl
 
-from kpis.plant import Plant
+from kpis.errors import StorageError
+from kpis.plant import Plant, Product
 from kpis.rollup import contributions
 from kpis.shifts import production_days, shift_instances
-from storage.database import instants
+from storage.database import connect, instants
 from storage.ledger import Ledger
 from storage.writer import Transaction
 
@@ -35,7 +38,7 @@ def write_plant(transaction: Transaction, plant: Plant, path: str, horizon: int 
     transaction.refill("products", pl.DataFrame(products, schema=schema, orient="row"))
 
 
-def _cycles(product: object) -> list[tuple[str | None, int | None]]:
+def _cycles(product: Product) -> list[tuple[str | None, int | None]]:
     return list(product.ideal_cycles_us.items()) or [(None, None)]
 
 
@@ -73,6 +76,28 @@ def write_equipment(transaction: Transaction, ledger: Ledger) -> None:
     parts = contributions(ledger.plant, ledger.accounted)
     schema = {"equipment": pl.String, "contributor": pl.String, "gives_time": pl.Boolean, "gives_pieces": pl.Boolean}
     transaction.refill("contributors", pl.DataFrame(parts, schema=schema, orient="row"))
+
+
+class StoredPlant(NamedTuple):
+    """The plant file that a store was last filled with."""
+
+    path: str
+    text: str
+
+
+def stored_plant(path: Path) -> StoredPlant:
+    """The plant file of a store. Raises StorageError if there is no store or it was never filled."""
+    con = connect(path, read_only=True)
+    try:
+        rows = con.execute("SELECT path, text FROM plants").fetchall()
+    except duckdb.CatalogException:
+        rows = []
+    finally:
+        con.close()
+    if not rows:
+        msg = f"the store {path} is empty"
+        raise StorageError(msg, hint="fill it with `oeeflow replay`")
+    return StoredPlant(*rows[0])
 
 
 def days_of(ledger: Ledger) -> tuple[date, date] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import polars as pl
 
+from kpis.event_lines import as_lines
 from kpis.events import EVENTS, REJECTED, canonical_content
 from storage.database import bound, instants, microseconds
 from storage.history import EVENT_FIELDS, first_accounted
@@ -119,15 +120,9 @@ def _canonical(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rejected(events: pl.DataFrame, reason: str, detail: str) -> pl.DataFrame:
-    """Rejected rows for events that could be read; their bytes are the canonical form again."""
-    fields = [name for name in EVENTS.names() if name not in ("line", "details")]
+    """Rejected rows for events that could be read; their bytes are the event as a line of JSON."""
     return events.select(
-        "line",
-        "equipment",
-        "id",
-        reason=pl.lit(reason),
-        detail=pl.lit(detail),
-        raw=pl.struct(*fields, "details").struct.json_encode().cast(pl.Binary),
+        "line", "equipment", "id", reason=pl.lit(reason), detail=pl.lit(detail), raw=pl.Series(as_lines(events))
     ).select(REJECTED.names())
 
 

@@ -3,7 +3,7 @@
 import duckdb
 import polars as pl
 
-from kpis.pieces import QUALITIES, booked
+from kpis.pieces import QUALITIES, booked, in_force
 from kpis.plant import Equipment
 from kpis.work import Work
 from storage.history import ASKED, REACHES, events_in, nearest
@@ -80,11 +80,26 @@ def _marks(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) 
             pl.col("ts") < pl.col("until")
         )
         work = Work(window, events, before, events.clear(), window.clear(), 0)
-        sums = booked(work, inside).group_by("unit", "ts", "id").agg(pl.col("product").first(), pl.col("pieces").sum())
-        rows = _last(sums.filter(pl.col("pieces") > 0).select("unit", "ts", "id", "product"))
-        found.append(rows)
+        sums = booked(work, inside).group_by("unit", "ts", "id")
+        sums = sums.agg(pl.col("product", "order").first(), pl.col("pieces").sum())
+        rows = _last(sums.filter(pl.col("pieces") > 0).select("unit", "ts", "id", "product", "order"))
+        found.append(_with_product(con, ledger, waiting, rows))
         waiting = waiting.join(rows, on="unit", how="anti")
     return pl.concat(found)
+
+
+def _with_product(
+    con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame, marks: pl.DataFrame
+) -> pl.DataFrame:
+    """Marks with the product that was made: the count's own, else that of the order in force at it."""
+    asking = marks.join(spans.select("unit", below="equipment"), on="unit").select(
+        "unit", "below", role=pl.lit("order"), at=pl.col("ts") + 1, quality=pl.lit(None, pl.String)
+    )
+    asked = questions(ledger, asking, limit="first_ts").filter(pl.col("limit") < pl.col("at"))
+    orders = nearest(con, asked, ledger.retracted, before=True).select("unit", "action", "order", "product", at="ts")
+    started = pl.col("action") == "start"
+    orders = orders.select("unit", "at", order=pl.when(started).then("order"), product=pl.when(started).then("product"))
+    return in_force(marks, orders, start="at").select("unit", "ts", "id", "product", "role", "own")
 
 
 def _last(marks: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,7 +33,8 @@ class Batch:
     """Part of a source: canonical events, rejected rows, and the position that is reached with it.
 
     `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
-    the newest event.
+    the newest event. `raw` gives the original bytes of lines by their numbers. `retried` are the digests of rejected
+    events that the batch tries again.
     """
 
     events: pl.DataFrame
@@ -41,6 +42,8 @@ class Batch:
     position: Position | None = None
     until: int | None = None
     horizon: int | None = None
+    raw: Callable[[pl.Series], pl.Series] | None = None
+    retried: pl.Series | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,10 @@ class Store:
         self._writer.execute("SET TimeZone = 'UTC'")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._ledger = load(self._con, plant)
+        self._open: Transaction | None = None
         self._ids: SeenIds | None = None
-        self._days: object = None
+        self._days: tuple[date, date] | None = None
+        self.rebuilt = False
         self._settle(plant_path)
 
     def __enter__(self) -> Self:
@@ -105,6 +110,8 @@ class Store:
 
     def close(self) -> None:
         """Checkpoint and close the file."""
+        if self._open:
+            self._open.roll_back()
         self._pool.shutdown()
         self._writer.close()
         self._con.execute("CHECKPOINT")
@@ -122,21 +129,30 @@ class Store:
         ).fetchall()
         return Position(*rows[0]) if rows else None
 
+    def retriable(self) -> Iterator[pl.DataFrame]:
+        """Rejected events, by their `digest` and `raw` bytes, whose equipment the plant file knows by now."""
+        known = pl.DataFrame({"equipment": list(self._ledger.plant.equipment)})
+        with bound(self._con, known=known):
+            refused = self._con.execute(
+                "SELECT digest, raw FROM rejected_events SEMI JOIN known USING (equipment) "
+                "WHERE reason = 'unknown_equipment' ORDER BY rejected_at, line"
+            ).pl()
+        return refused.iter_slices(100_000)
+
     def take(self, batch: Batch) -> Pending:
         """Find out what is new in a batch and what it changes."""
         admitted = admit(self._con, self._ledger, self._seen(), batch.events, batch.until)
+        refused = admitted.rejected
+        if refused.height and batch.raw is not None:
+            refused = refused.with_columns(raw=batch.raw(refused["line"]))
         taken, after = digest(self._con, self._ledger, admitted.new)
         ranges = widen(self._ledger.ranges, admitted.new)
         horizon = self._horizon(batch, admitted.new, ranges)
-        transaction = Transaction(self._writer, self._pool)
-        try:
-            transaction.append_events(admitted.new, self._ledger.flush + 1)
-            work = None if horizon is None else plan(self._con, after, taken, horizon)
-        except BaseException:
-            transaction.roll_back()
-            raise
+        self._open = transaction = Transaction(self._writer, self._pool)
+        transaction.append_events(admitted.new, self._ledger.flush + 1)
+        work = None if horizon is None else plan(self._con, after, taken, horizon)
         after = replace(after, ranges=ranges, horizon=horizon, flush=self._ledger.flush + 1)
-        rejected = pl.concat([batch.rejected, admitted.rejected])
+        rejected = pl.concat([batch.rejected, refused])
         return Pending(
             batch, work, after, admitted.new, rejected, admitted.duplicates, admitted.late, transaction
         )
@@ -144,20 +160,19 @@ class Store:
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
         """Write the accounts of a batch and commit it with its events and its position."""
         transaction, before, after = pending.transaction, self._ledger, pending.ledger
-        try:
-            transaction.wait()
-            segments = pl.DataFrame(schema=SEGMENTS)
-            if pending.work is not None and accounts is not None:
-                segments = transaction.write_accounts(pending.work, accounts, before.horizon)
-                after = replace(after, due=_due(before.due, accounts, pending.work))
-            rejected = self._write_rejected(transaction, pending)
-            outcome = Outcome(pending.new.height, pending.duplicates, rejected, pending.late)
-            self._write_flush(transaction, before, after, pending, outcome, segments)
-            self._write_catalog(transaction, before, after)
-            transaction.commit()
-        except BaseException:
-            transaction.roll_back()
-            raise
+        transaction.wait()
+        segments = pl.DataFrame(schema=SEGMENTS)
+        if pending.work is not None and accounts is not None:
+            segments = transaction.write_accounts(pending.work, accounts, before.horizon)
+            after = replace(after, due=_due(before.due, accounts, pending.work))
+        if pending.batch.retried is not None:
+            transaction.forget_rejected(pending.batch.retried)
+        rejected = self._write_rejected(transaction, pending)
+        outcome = Outcome(pending.new.height, pending.duplicates, rejected, pending.late)
+        self._write_flush(transaction, before, after, pending, outcome, segments)
+        self._write_catalog(transaction, before, after)
+        transaction.commit()
+        self._open = None
         self._ledger = after
         self._seen().add(keys(pending.new))
         return outcome
@@ -185,8 +200,8 @@ class Store:
         if rows.is_empty():
             return 0
         source = pending.batch.position.source if pending.batch.position else None
-        with bound(self._con, batch=rows.with_row_index("n")):
-            fresh = self._con.execute(
+        with bound(self._writer, batch=rows.with_row_index("n")):
+            fresh = self._writer.execute(
                 """
                 SELECT digest, line, equipment, id, reason, detail, raw FROM (SELECT *, md5(raw) AS digest FROM batch)
                 WHERE digest NOT IN (SELECT digest FROM rejected_events)
@@ -257,6 +272,7 @@ class Store:
                 transaction.commit()
                 transaction = Transaction(self._writer, self._pool)
                 self._recompute(transaction)
+                self.rebuilt = True
             transaction.commit()
         except BaseException:
             transaction.roll_back()

@@ -121,6 +121,11 @@ class Transaction:
             old.filter(pl.col("window_start") < told), pieces.select(old.columns).filter(pl.col("window_start") < told)
         )
 
+    def forget_rejected(self, digests: pl.Series) -> None:
+        """Take rejected events out of their table: they are tried again."""
+        with bound(self._con, batch=digests.to_frame("digest")):
+            self._con.execute("DELETE FROM rejected_events AS t USING batch AS b WHERE t.digest = b.digest")
+
     def set_horizon(self, horizon: int | None) -> None:
         """Move the instant up to which open intervals are accounted."""
         row = instants(pl.DataFrame({"horizon": [horizon]}, schema={"horizon": pl.Int64}), "horizon")

@@ -10,7 +10,7 @@ import polars as pl
 from kpis.errors import SourceError
 from kpis.event_checks import Validated, validate
 from pipelines.sources.chunk import Chunk
-from pipelines.sources.lines import read_blocks, texts_of, with_raw
+from pipelines.sources.lines import Block, decode_ahead, read_blocks, texts_of, with_raw
 
 _SEPARATORS: Final = (",", ";", "\t")
 _NEEDED: Final = ("ts", "equipment", "type")
@@ -28,18 +28,18 @@ def read(path: Path, start: int, rows: int) -> Iterator[Chunk]:
 
     Raises SourceError if the file cannot be read or its header does not name the fields of events.
     """
-    header: Header | None = None
-    if start > 0:
-        for block in read_blocks(path, 0, 1):
-            header = read_header(path, block.data)
-            break
-    for block in read_blocks(path, start, rows):
-        data, first = block.data, block.first
-        if header is None:
-            header = read_header(path, data)
-            data, first = data[data.index(b"\n") + 1 :], first + 1
-        events, rejected = decode(data, first, header)
-        yield Chunk(events, rejected, block.end, block.bytes_read)
+    head = next(read_blocks(path, 0, 1), None)
+    if head is None:
+        return
+    header = read_header(path, head.data)
+
+    def decode_block(block: Block) -> Chunk:
+        is_head = block.first == 1
+        data = block.data[block.data.index(b"\n") + 1 :] if is_head else block.data
+        events, rejected = decode(data, block.first + is_head, header)
+        return Chunk(events, rejected, block.end, block.bytes_read)
+
+    yield from decode_ahead(read_blocks(path, start, rows), decode_block)
 
 
 def read_header(path: Path, data: bytes) -> Header:

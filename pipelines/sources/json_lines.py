@@ -6,7 +6,7 @@ exact way, one by one, that tells apart everything that JSON can hold. Both ways
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +17,7 @@ from kpis.event_checks import validate
 from kpis.events import EVENTS, FIELDS, INSTANTS, INTEGERS
 from pipelines.sources.chunk import Chunk
 from pipelines.sources.json_objects import decode_exactly
-from pipelines.sources.lines import read_blocks, texts_of, with_raw
+from pipelines.sources.lines import Block, decode_ahead, read_blocks, texts_of, with_raw
 
 _SAMPLE: Final = 1 << 16
 _KEY: Final = re.compile(rb'"([A-Za-z0-9_.-]{1,40})":[ ]?(["0-9tfn-])')
@@ -59,11 +59,20 @@ def read(path: Path, start: int, rows: int) -> Iterator[Chunk]:
 
     Raises SourceError if the file cannot be read or holds no JSON lines at all.
     """
-    for block in read_blocks(path, start, rows):
+
+    def decode_block(block: Block) -> Chunk:
         decoded = decode(block.data, block.first)
         if block.first == 1:
             _refuse_other_files(path, block.data, decoded)
-        yield Chunk(decoded.events, decoded.rejected, block.end, block.bytes_read)
+        return Chunk(decoded.events, decoded.rejected, block.end, block.bytes_read, partial(_raw, block))
+
+    return decode_ahead(read_blocks(path, start, rows), decode_block)
+
+
+def _raw(block: Block, lines: pl.Series) -> pl.Series:
+    """The bytes of lines of a block."""
+    every = block.data.split(b"\n")
+    return pl.Series("raw", [every[line - block.first].removesuffix(b"\r") for line in lines], dtype=pl.Binary)
 
 
 def _refuse_other_files(path: Path, data: bytes, decoded: Decoded) -> None:

@@ -1,7 +1,9 @@
 """Files of lines, plain or compressed: whole lines in large blocks, with their numbers, from any line on."""
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
@@ -10,6 +12,7 @@ import zstandard
 
 from kpis.errors import SourceError
 from kpis.events import REJECTED
+from pipelines.sources.chunk import Chunk
 
 LINE_LIMIT: Final = 1 << 20
 """Lines longer than this many bytes are rejected."""
@@ -20,6 +23,7 @@ _PIECE: Final = 1 << 16
 _USUAL_LINE: Final = 128
 _LARGEST_BLOCK: Final = 64 << 20
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_THREADS: Final = 2
 _WHOLE: Final = "whole"
 _DAMAGED: Final = "damaged"
 _CUT_OFF: Final = "cut off"
@@ -83,7 +87,7 @@ def _blocks(path: Path, file: BinaryIO, start: int, rows: int) -> Iterator[Block
         first, line = line + 1, line + count
         if count:
             size = min(_LARGEST_BLOCK, rows * len(data) // count)
-        if line > start:
+        if count and line > start:
             skipped = max(0, start + 1 - first)
             yield Block(_after_lines(data, skipped), first + skipped, line, file.tell())
     if end != _WHOLE:
@@ -129,6 +133,30 @@ def _after_lines(data: bytes, count: int) -> bytes:
     for _ in range(count):
         position = data.index(b"\n", position) + 1
     return data[position:]
+
+
+def decode_ahead(blocks: Iterator[Block], decode: Callable[[Block], Chunk]) -> Iterator[Chunk]:
+    """Decode blocks in threads, two at a time and ahead of the reader, in their order.
+
+    What `blocks` or `decode` raises comes after everything before it.
+    """
+    fault: SourceError | None = None
+    with ThreadPoolExecutor(_THREADS) as pool:
+        pending: deque[Future[Chunk]] = deque()
+        while True:
+            try:
+                block = next(blocks, None)
+            except SourceError as error:
+                block, fault = None, error
+            if block is None:
+                break
+            pending.append(pool.submit(decode, block))
+            if len(pending) > _THREADS:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
+    if fault is not None:
+        raise fault
 
 
 def texts_of(data: bytes, first: int, reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:

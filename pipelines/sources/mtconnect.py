@@ -9,7 +9,7 @@ import polars as pl
 from kpis.event_checks import Validated, validate
 from kpis.events import REJECTED
 from pipelines.sources.chunk import Chunk
-from pipelines.sources.lines import read_blocks, texts_of, with_raw
+from pipelines.sources.lines import Block, decode_ahead, read_blocks, texts_of, with_raw
 
 _NUMBER: Final = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 
@@ -25,9 +25,12 @@ class Recorder(Protocol):
 
 def read(recorder: Recorder, path: Path, start: int, rows: int) -> Iterator[Chunk]:
     """The events of a recording after its line `start`. Raises SourceError if the file cannot be read."""
-    for block in read_blocks(path, start, rows):
+
+    def decode_block(block: Block) -> Chunk:
         events, rejected = decode(block.data, block.first, recorder)
-        yield Chunk(events, rejected, block.end, block.bytes_read)
+        return Chunk(events, rejected, block.end, block.bytes_read)
+
+    return decode_ahead(read_blocks(path, start, rows), decode_block)
 
 
 def decode(data: bytes, first: int, recorder: Recorder) -> Validated:
@@ -41,19 +44,19 @@ def decode(data: bytes, first: int, recorder: Recorder) -> Validated:
     wanted = pl.any_horizontal(pl.col("raw").bin.contains(mark.encode()) for mark in marks)
     unreadable = unreadable.filter(wanted) if marks else REJECTED.to_frame()
     lines = lines.filter(pl.col("text").str.contains_any(marks))
+    first = pl.int_range(pl.len()).over("line") == 0
     parts = (
         lines.select("line", part=pl.col("text").str.split("|"))
         .with_columns(ts=pl.col("part").list.first())
         .explode("part")
-        .with_columns(item=pl.col("part").replace_strict(dict(recorder.items), default=None, return_dtype=pl.String))
-        .with_columns(value=pl.col("part").shift(-1).over("line"), after=pl.col("item").shift(1).over("line"))
+        .with_columns(named=pl.col("part").replace_strict(dict(recorder.items), default=None, return_dtype=pl.String))
+        .with_columns(item=pl.when(~first).then("named"), value=pl.col("part").shift(-1).over("line"))
+        .with_columns(run=pl.col("item").is_not_null().rle_id())
     )
-    parts = parts.filter(
-        pl.col("item").is_not_null(),
-        pl.col("after").is_null(),
-        pl.col("value") != "",
-        (pl.col("item") == "state") | pl.col("value").str.contains(_NUMBER),
-    )
+    # where a value spells the name of an item, names and values take turns
+    is_name = pl.col("item").is_not_null() & (pl.int_range(pl.len()).over("run") % 2 == 0)
+    is_number = pl.col("value").str.contains(_NUMBER)
+    parts = parts.filter(is_name & (pl.col("value") != "") & ((pl.col("item") == "state") | is_number))
     state = pl.col("item") == "state"
     given = parts.select(
         "ts",

@@ -85,8 +85,18 @@ def run_of_booking(booking: Booking, life: Life, in_force: Run | None) -> Window
     earlier = [run for run in candidates if run.start < minute_of(booking.ts) + MINUTE_US]
     if candidates:
         return run_window(earlier[-1] if earlier else candidates[0])
-    strays = [other.ts for other in life.bookings if (other.order, other.product) == key and not other.is_empty]
+    strays = [
+        other.ts
+        for other in life.bookings
+        if (other.order, other.product) == key and not other.is_empty and not in_run(life, other)
+    ]
     return Window(minute_of(strays[0]), minute_of(strays[-1]) + MINUTE_US, None, *key)
+
+
+def in_run(life: Life, booking: Booking) -> bool:
+    """Whether the order of the pieces is in force when they are booked."""
+    run = run_at(life, booking.ts)
+    return run is not None and run.order == booking.order
 
 
 def minute_of(ts: int) -> int:

@@ -20,12 +20,15 @@ from pipelines.sources.lines import texts_of
 
 class Recorder(NamedTuple):
     equipment: str = "a/b"
-    items: Mapping[str, str] = {"execution": "state", "count": "good"}  # noqa: RUF012 - a constant
+    items: Mapping[str, str] = {"execution": "state", "count": "good"}
 
 
 TIMES = st.sampled_from(
-    [0, 1_772_409_600_000, 1.5, -1, 10**20, True, None, "", "1772409600000", "2026-03-02", "2026-03-02T06:00:00"]
-    + ["2026-03-02T06:00:00Z", "2026-03-02t06:00:00.1234567z", "2026-03-02 06:00:00.5+01:00", "2026-13-02T06:00:00Z"]
+    [
+        *(0, 1_772_409_600_000, 1.5, -1, 10**20, True, None, ""),
+        *("1772409600000", "2026-03-02", "2026-03-02T06:00:00", "2026-13-02T06:00:00Z"),
+        *("2026-03-02T06:00:00Z", "2026-03-02t06:00:00.1234567z", "2026-03-02 06:00:00.5+01:00"),
+    ]
 )
 SCALARS = st.one_of(
     st.none(),
@@ -72,7 +75,7 @@ def _check_schemas(events: pl.DataFrame, rejected: pl.DataFrame) -> None:
     assert rejected.schema == REJECTED
     assert rejected.select("reason", "detail", "raw").null_count().sum_horizontal().item() == 0
     assert set(rejected["reason"]) <= set(REJECTION_REASONS)
-    assert rejected["detail"].str.len_chars().max() is None or rejected["detail"].str.len_chars().max() < 400  # type: ignore[operator]
+    assert rejected["detail"].str.len_chars().lt(400).all()
 
 
 @given(LINES)
@@ -135,25 +138,18 @@ def test_any_file_is_read_or_refused(data: bytes, name: str) -> None:
         path.write_bytes(data)
         try:
             chunks = list(open_events(path))
-        except SourceError as error:
-            assert error.hint
-        else:
-            for chunk in chunks:
-                _check_schemas(chunk.events, chunk.rejected)
+        except SourceError:
+            return
+        for chunk in chunks:
+            _check_schemas(chunk.events, chunk.rejected)
 
 
 @given(st.lists(_events(), min_size=1, max_size=8))
 @settings(deadline=None)
 def test_content_is_equal_if_and_only_if_the_fields_are(events: list[dict[str, Any]]) -> None:
-    data = b"".join(_spelled(event, True, True) + b"\n" for event in events)
-    frame = json_lines.decode(data, 1).events.with_columns(canonical_content=pl.lit(""))
+    frame = json_lines.decode(b"".join(_spelled(event, True, True) + b"\n" for event in events), 1).events
+    frame = frame.with_columns(details=pl.lit(None, pl.String))
+    rows = frame.drop("id", "line").rows()
     contents = canonical_content(frame)
-    fields = [name for name in EVENTS if name not in ("id", "line", "details")]
-    for (left, *_), (right, *_) in zip(
-        frame.select(pl.struct(fields)).rows(), frame.select(pl.struct(fields)).rows(), strict=True
-    ):
-        assert left == right
-    keys = [tuple(row) for row in frame.select(fields).rows()]
-    for content, key in zip(contents, keys, strict=True):
-        for other_content, other in zip(contents, keys, strict=True):
-            assert key == other or content != other_content
+    assert len(set(contents)) == len(set(rows))
+    assert len(set(zip(contents, rows, strict=True))) == len(set(rows))

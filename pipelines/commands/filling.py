@@ -1,0 +1,212 @@
+"""Commands that fill a store, and those for the plant file."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from kpis.errors import ConfigError
+from kpis.plant import STARTER, Fault, check_plant
+from pipelines.times import parse_time
+
+if TYPE_CHECKING:
+    from pipelines.replay import Progress as Step
+    from pipelines.replay import Summary
+
+Db = Annotated[Path, typer.Option("--db", envvar="OEEFLOW_DB", help="DuckDB file of the store.", show_default=False)]
+PlantFile = Annotated[Path, typer.Argument(help="The plant file, plant.toml.", show_default=False)]
+
+console = Console(stderr=True)
+
+
+class ReportFormat(StrEnum):
+    """How findings are printed."""
+
+    table = "table"
+    json = "json"
+
+
+def replay(
+    plant: PlantFile,
+    events: Annotated[list[Path], typer.Argument(help="Files of events, or recordings of a --source.")],
+    db: Db,
+    until: Annotated[str | None, typer.Option(help="Leave out what happened from this time on.", metavar="T")] = None,
+    source: Annotated[str | None, typer.Option(help="Source of the plant file that recorded the files.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that make the accounts.", min=1, max=64)] = 1,
+) -> None:
+    """Take files of events into a store, as fast as it goes.
+
+    May be repeated and resumed: events that are there already are left out. Ends with 0 even if some events were
+    rejected; `oeeflow rejected` shows them.
+
+    Examples:
+      oeeflow replay plant.toml monday.jsonl tuesday.jsonl.gz --db kpi.duckdb
+      oeeflow replay plant.toml day.txt --source mazak --db kpi.duckdb --until 2026-03-02T06:00:00Z
+    """
+    from pipelines import replay as engine
+
+    zone = engine.read_plant(plant).timezone
+    with _bar() as show:
+        summary = engine.replay(
+            plant,
+            events,
+            db,
+            until=None if until is None else parse_time(until, zone),
+            source=source,
+            workers=workers,
+            progress=show,
+        )
+    _tell(summary)
+    if summary.interrupted:
+        raise typer.Exit(130)
+    if summary.faults:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[["Step"], None]]:
+    """A progress bar with events per second and the time left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[events]:>10,} events  {task.fields[rate]:>9,}/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task: list[TaskID] = []
+
+        def show(state: "Step") -> None:
+            if not task:
+                task.append(progress.add_task("", events=0, rate=0))
+            events = state.outcome.taken + state.outcome.duplicates + state.outcome.rejected
+            elapsed = progress.tasks[0].elapsed or 0.0
+            progress.update(
+                task[0],
+                description=state.file.name,
+                total=max(state.bytes_all, 1),
+                completed=state.bytes_read,
+                events=events,
+                rate=round(events / elapsed) if elapsed > 0 else 0,
+            )
+
+        yield show
+
+
+def _tell(summary: "Summary") -> None:
+    """What a replay did, in a few lines."""
+    outcome = summary.outcome
+    if summary.rebuilt:
+        console.print("the plant file changed what numbers mean: all results were made anew", highlight=False)
+    for path in summary.skipped:
+        console.print(f"{path} was taken in before", highlight=False)
+    for fault in summary.faults:
+        console.print(f"[red]error:[/red] {fault}", highlight=False)
+        if fault.hint:
+            console.print(f"hint: {fault.hint}", highlight=False)
+    parts = [f"{outcome.taken:,} events taken in"]
+    if outcome.duplicates:
+        parts.append(f"{outcome.duplicates:,} duplicates")
+    if outcome.rejected:
+        parts.append(f"{outcome.rejected:,} rejected, see `oeeflow rejected`")
+    if summary.interrupted:
+        parts.append("interrupted: the same command goes on from here")
+    console.print("; ".join(parts), highlight=False)
+
+
+def recompute(
+    db: Db,
+    since: Annotated[str | None, typer.Option("--from", help="From this time on.", metavar="T")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Up to this time.", metavar="T")] = None,
+) -> None:
+    """Make the results of a time again from the events in the store.
+
+    This changes nothing: 1 is returned, and the number of differences told, if it did.
+
+    Examples:
+      oeeflow recompute --db kpi.duckdb --from 2026-03-01 --to 2026-03-08
+    """
+    from pipelines import replay as engine
+
+    with console.status("making the results again"):
+        changed = engine.recompute(db, since, to)
+    if changed:
+        console.print(f"{changed:,} times came out differently and were put right", highlight=False)
+        raise typer.Exit(1)
+    console.print("nothing changed", highlight=False)
+
+
+def retry(db: Path, plant: Path | None) -> None:
+    """Take in rejected events that the plant file, corrected since, now allows."""
+    from pipelines import replay as engine
+
+    with console.status("trying rejected events again"):
+        outcome = engine.retry(db, plant)
+    console.print(f"{outcome.taken:,} events taken in; {outcome.rejected:,} still rejected", highlight=False)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder for the new plant file.", metavar="DIR", show_default=False)],
+) -> None:
+    """Write a commented starter plant file.
+
+    Examples:
+      oeeflow init my-plant
+    """
+    target = folder / "plant.toml"
+    if target.exists():
+        msg = f"{target} is there already"
+        raise ConfigError(msg, hint="name another folder, or move it away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_text(STARTER, encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot write {target}: {(error.strerror or str(error)).lower()}"
+        raise ConfigError(msg, hint="check the path and the permissions") from error
+    console.print(f"wrote {target}", highlight=False)
+    console.print(f"next: edit it, then `oeeflow validate {target}`", highlight=False)
+
+
+def validate(
+    plant: PlantFile,
+    output: Annotated[
+        ReportFormat, typer.Option("--format", help="How to print the findings.", case_sensitive=False)
+    ] = ReportFormat.table,
+) -> None:
+    """Find all faults of a plant file, and what looks implausible in it.
+
+    Ends with 1 if there are faults. Warnings do not stand in the way.
+
+    Examples:
+      oeeflow validate plant.toml
+      oeeflow validate plant.toml --format json
+    """
+    try:
+        text = plant.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read the plant file {plant}: {getattr(error, 'strerror', None) or error}"
+        raise ConfigError(msg, hint="`oeeflow init DIR` writes a starter plant file") from error
+    report = check_plant(text)
+    if output is ReportFormat.json:
+        rows = [_row("fault", fault) for fault in report.faults] + [_row("warning", fault) for fault in report.warnings]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+    else:
+        for fault in report.faults:
+            sys.stdout.write(f"fault: {fault}\n")
+        for fault in report.warnings:
+            sys.stdout.write(f"warning: {fault}\n")
+        verdict = f"{len(report.faults)} faults" if report.faults else "no faults"
+        console.print(f"{plant}: {verdict}, {len(report.warnings)} warnings", highlight=False)
+    if report.faults:
+        raise typer.Exit(1)
+
+
+def _row(severity: str, fault: Fault) -> dict[str, object]:
+    return {"severity": severity, **asdict(fault)}

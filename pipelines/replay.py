@@ -1,0 +1,231 @@
+"""Replay: files of events through the dataflow, as fast as it goes, from wherever the last one stopped."""
+
+import hashlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import polars as pl
+
+from kpis.errors import ConfigError, SourceError
+from kpis.events import EVENTS, REJECTED
+from kpis.plant import Plant, Source, load_plant
+from pipelines.flow import dataflow
+from pipelines.operators import Halt, run
+from pipelines.shards import Accountants
+from pipelines.sources import open_events, size_of
+from pipelines.sources.json_lines import decode
+from pipelines.times import parse_time
+from storage.catalog import stored_plant
+from storage.store import Batch, Outcome, Store
+from storage.writer import Position
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a replay is: bytes of all files, events taken in and left out."""
+
+    file: Path
+    bytes_read: int
+    bytes_all: int
+    outcome: Outcome
+
+
+@dataclass
+class Summary:
+    """What a replay did.
+
+    `skipped` files had been taken in before; `faults` tell of files that are damaged: what comes before the damage is
+    taken in; `interrupted` when it was asked to stop; `rebuilt` when the plant file had changed, so that all results
+    were made anew.
+    """
+
+    outcome: Outcome = field(default_factory=Outcome)
+    skipped: list[Path] = field(default_factory=list)
+    faults: list[SourceError] = field(default_factory=list)
+    interrupted: bool = False
+    rebuilt: bool = False
+
+
+def read_plant(path: Path) -> Plant:
+    """The plant in a file. Raises ConfigError when it cannot be read, PlantError when it has faults."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read the plant file {path}: {getattr(error, 'strerror', None) or error}"
+        raise ConfigError(msg, hint="`oeeflow init DIR` writes a starter plant file") from error
+    return load_plant(text)
+
+
+def replay(
+    plant_path: Path,
+    events: Sequence[Path],
+    db: Path,
+    *,
+    until: int | None = None,
+    source: str | None = None,
+    workers: int = 1,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Summary:
+    """Take files of events into a store and bring its results up to date.
+
+    `until` (µs) leaves out what happened from then on and accounts up to it; without it time is accounted up to the
+    newest event. `source` names the source of the plant file that recorded the files. A file that was taken in before
+    is left out; one that was begun is resumed. Raises SourceError, before anything is done, for a file that is not
+    there or of no known kind.
+    """
+    plant = read_plant(plant_path)
+    recorded = _source(plant, source)
+    for path in events:
+        open_events(path, recorded)  # a wrong name is told before anything is done
+    with (
+        Store(db, plant, plant_path=str(plant_path.resolve()), clock=_now) as store,
+        Accountants(plant, workers) as accountants,
+    ):
+        summary = Summary(rebuilt=store.rebuilt)
+        halt = Halt()
+        salt = f"{source}|{until}|{plant.fingerprint}"
+        feed = _Feed([(path, _digest(path, salt)) for path in events], store, recorded, until, summary)
+
+        def committed(batch: Batch, outcome: Outcome) -> None:
+            summary.outcome += outcome
+            progress(Progress(feed.file, feed.bytes_read, feed.bytes_all, summary.outcome))
+
+        flow = dataflow(feed.batches(), store, plant, accountants, workers, committed, halt)
+        with _interruptible(halt):
+            run(flow, halt)
+        summary.interrupted = halt.asked
+    return summary
+
+
+def recompute(db: Path, since: str | None, to: str | None) -> int:
+    """Make the results of a time again from the events in a store; how many told times came out differently.
+
+    The plant file is the one that the store keeps. `since` and `to` are times as people type them.
+    """
+    known = stored_plant(db)
+    plant = load_plant(known.text)
+    first, last = (None if text is None else parse_time(text, plant.timezone) for text in (since, to))
+    with Store(db, plant, plant_path=known.path, clock=_now) as store:
+        return store.recompute(first, last)
+
+
+def retry(db: Path, plant_path: Path | None) -> Outcome:
+    """Take in rejected events that a corrected plant file allows; without one, the file last used is read again."""
+    path = plant_path or Path(stored_plant(db).path)
+    plant = read_plant(path)
+    with Store(db, plant, plant_path=str(path.resolve()), clock=_now) as store, Accountants(plant, 1) as accountants:
+        halt, outcomes = Halt(), [Outcome()]
+
+        def batches() -> Iterator[Batch]:
+            for refused in store.retriable():
+                decoded = decode(b"".join(raw + b"\n" for raw in refused["raw"]), 1)
+                yield Batch(
+                    decoded.events,
+                    decoded.rejected,
+                    raw=lambda lines, raw=refused["raw"]: raw.gather(lines - 1),
+                    retried=refused["digest"],
+                )
+
+        def committed(batch: Batch, outcome: Outcome) -> None:
+            outcomes.append(outcome)
+
+        run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
+    return sum(outcomes[1:], start=outcomes[0])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _source(plant: Plant, name: str | None) -> Source | None:
+    if name is None:
+        return None
+    for source in plant.sources:
+        if source.name == name:
+            return source
+    msg = f'the plant file has no source "{name}"'
+    known = ", ".join(source.name for source in plant.sources)
+    raise ConfigError(msg, hint=f"its sources are: {known}" if known else "it has none: see docs/plant-file.md")
+
+
+def _digest(path: Path, salt: str) -> str:
+    """A name for a file's content and for the way it is read: a position in it stays true wherever the file moves."""
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256")
+    except OSError as error:
+        msg = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+        raise SourceError(msg, hint="check the path and the permission to read it") from error
+    content.update(salt.encode())
+    return content.hexdigest()
+
+
+class _Feed:
+    """Batches of all files."""
+
+    def __init__(
+        self,
+        files: Sequence[tuple[Path, str]],
+        store: Store,
+        source: Source | None,
+        until: int | None,
+        summary: Summary,
+    ) -> None:
+        self._source = source
+        self._until = until
+        self._summary = summary
+        self._files: list[tuple[Path, str, int]] = []
+        for path, digest in files:
+            position = store.position(digest)
+            if position and position.complete:
+                summary.skipped.append(path)
+            else:
+                self._files.append((path, digest, position.position if position else 0))
+        self.bytes_all = sum(size_of(path) for path, _, _ in self._files)
+        self.bytes_read = 0
+        self.file = files[0][0] if files else Path()
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches in order; at the end one that moves the horizon to where it is to be."""
+        done = 0
+        for path, digest, start in self._files:
+            self.file = path
+            end, whole = start, True
+            try:
+                for chunk in open_events(path, self._source, start):
+                    self.bytes_read = done + chunk.bytes_read
+                    end = chunk.end
+                    position = Position(digest, str(path), end, complete=False)
+                    yield Batch(chunk.events, chunk.rejected, position, self._until, raw=chunk.raw)
+            except SourceError as error:
+                self._summary.faults.append(error)
+                whole = False
+            done += size_of(path)
+            self.bytes_read = done
+            yield _empty(Position(digest, str(path), end, whole), self._until)
+        if self._until is not None:
+            yield _empty(None, self._until, self._until)
+
+
+def _empty(position: Position | None, until: int | None, horizon: int | None = None) -> Batch:
+    return Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), position, until, horizon)
+
+
+@contextmanager
+def _interruptible(halt: Halt) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the source; what is on its way is committed."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        halt.asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

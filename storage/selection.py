@@ -1,0 +1,103 @@
+"""What a reader asks for: which equipment, which time; and the tables cut down to that, ahead of any sums."""
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from kpis.errors import ConfigError
+from storage.grains import Grain
+
+_TABLES = ("intervals_now", "count_elements", "stops_now", "changes")
+_ORDER_TABLES = ("intervals_now", "count_runs", "stops_now", "changes")
+_DAYS_IN = {"shift": 1, "day": 1, "week": 7, "month": 31}
+_EARLIEST, _LATEST = 0, 7_258_118_400_000_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Equipment and time that rows are wanted for; what is None does not restrict.
+
+    `equipment` is a path, or a pattern in which `*` stands for anything. `start` and `end` are microseconds since the
+    Unix epoch; `end` is excluded.
+    """
+
+    equipment: str | None = None
+    level: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+def paths(selection: Selection, levels: Mapping[str, str]) -> list[str] | None:
+    """The equipment selected, of those known with their levels; None: all.
+
+    Raises ConfigError, with the nearest names, when nothing is meant by the equipment or the level.
+    """
+    if selection.equipment is None and selection.level is None:
+        return None
+    chosen = list(levels)
+    if (wanted := selection.equipment) is not None:
+        chosen = [path for path in chosen if path == wanted or ("*" in wanted and fnmatchcase(path, wanted))]
+        if not chosen:
+            msg = f'no equipment "{wanted}" in the plant'
+            raise ConfigError(msg, hint=_nearest(wanted, levels))
+    if selection.level is not None:
+        if selection.level not in set(levels.values()):
+            msg = f'no equipment of level "{selection.level}" in the plant'
+            raise ConfigError(msg, hint=f"its levels are {', '.join(sorted(set(levels.values())))}")
+        chosen = [path for path in chosen if levels[path] == selection.level]
+    return chosen
+
+
+def _nearest(path: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(path, known)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "name a path of the plant file, or a pattern such as 'acme/ulm/*'"
+
+
+def narrowed(
+    grain: Grain, selection: Selection, chosen: list[str] | None, given: list[str] | None, reach_us: int
+) -> list[str]:
+    """Common table expressions that stand before the tables of a grain's elements and leave out what is not needed.
+
+    `given` is the equipment whose own elements are needed for those of `chosen`; `reach_us` is the length of a window
+    of fixed length. Windows at the edges come out in part and have to be left out by their start afterwards.
+    """
+    parts = []
+    if chosen is not None:
+        parts.append(f"contributors AS (SELECT * FROM main.contributors WHERE equipment IN {texts(chosen)})")
+    for table in _ORDER_TABLES if grain.name == "order" else _TABLES:
+        conditions = _time(grain, table, selection, reach_us)
+        if given is not None:
+            conditions.append(f"equipment IN {texts(given)}")
+        if conditions:
+            parts.append(f"{table} AS (SELECT * FROM main.{table} WHERE {' AND '.join(conditions)})")
+    return parts
+
+
+def _time(grain: Grain, table: str, selection: Selection, reach_us: int) -> list[str]:
+    if selection.start is None and selection.end is None:
+        return []
+    start = _EARLIEST if selection.start is None else selection.start
+    end = _LATEST if selection.end is None else selection.end
+    if grain.name == "order":
+        return [] if table == "changes" else [f"run_start BETWEEN {instant(start)} AND {instant(end)}"]
+    if (days := _DAYS_IN.get(grain.name)) is not None:
+        # The local date of an instant is at most one day off its date in UTC; a shift may end two dates after its own.
+        return [f"production_date BETWEEN {instant(start)}::DATE - 2 AND {instant(end)}::DATE + {days + 1}"]
+    until = instant(end + reach_us)
+    if table in ("intervals_now", "changes"):
+        return [f'"start" < {until}', f'"end" > {instant(start)}']
+    at = "window_start" if table == "count_elements" else "booked_at"
+    return [f"{at} >= {instant(start)}", f"{at} < {until}"]
+
+
+def instant(us: int) -> str:
+    """An instant in microseconds as an SQL literal."""
+    return f"make_timestamptz({us})"
+
+
+def texts(values: Collection[str]) -> str:
+    """Texts as an SQL list for IN; an empty one matches nothing."""
+    return "(" + (", ".join("'" + value.replace("'", "''") + "'" for value in values) or "NULL") + ")"

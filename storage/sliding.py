@@ -1,0 +1,45 @@
+"""Sliding windows: one of a given length ends at every step."""
+
+from typing import Final
+
+from kpis.errors import ConfigError
+from storage.grains import MINUTE_US, Grain
+
+SLIDING: Final = "sliding"
+_MOST_OVERLAPPING: Final = 100_000
+
+
+def sliding(length_us: int, step_us: int) -> Grain:
+    """Windows of a length that end at every multiple of the step since 1970 in UTC.
+
+    Raises ConfigError unless both are whole minutes above 0, the minute being what pieces are kept by.
+
+    >>> sliding(60 * MINUTE_US, MINUTE_US).meaning
+    'the last 60 minutes, every 1 minutes'
+    """
+    for name, us in (("length", length_us), ("step", step_us)):
+        if us <= 0 or us % MINUTE_US:
+            msg = f"the {name} of a sliding window has to be whole minutes, 1m or more"
+            raise ConfigError(msg, hint="give durations such as --length 60m --step 1m")
+    if length_us // step_us > _MOST_OVERLAPPING:
+        msg = "the step of a sliding window is too small for its length"
+        raise ConfigError(msg, hint="take a longer step")
+
+    def ends(start: str, last: str) -> str:
+        """The ends of the windows that have an instant of `start` to `last`, in steps."""
+        return f"unnest(range({start} // {step_us} + 1, ({last} + {length_us}) // {step_us} + 1)) AS w"
+
+    at = "epoch_us(window_start)"
+    booked = "epoch_us(booked_at)"
+    return Grain(
+        SLIDING,
+        f"the last {length_us // MINUTE_US} minutes, every {step_us // MINUTE_US} minutes",
+        parts=("w",),
+        time=f"(SELECT i.*, {ends('i.s', '(i.e - 1)')} FROM intervals_now i WHERE i.e > i.s)",
+        pieces=f"(SELECT *, {ends(at, at)} FROM count_elements)",
+        stops=f"(SELECT *, {ends(booked, booked)} FROM stops_now)",
+        start=f"make_timestamptz(s.w * {step_us} - {length_us})",
+        end=f"make_timestamptz(s.w * {step_us})",
+        changes=f"""(SELECT c.*, {ends('epoch_us(c."start")', '(epoch_us(c."end") - 1)')} FROM changes c)""",
+        us=f"least(i.e, i.w * {step_us}) - greatest(i.s, i.w * {step_us} - {length_us})",
+    )
