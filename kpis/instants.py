@@ -95,13 +95,16 @@ def _rfc3339(text: pl.Series) -> pl.Series:
     if utc:
         digits, offset = pl.col("text").str.slice(20, 6).str.strip_suffix("Z"), pl.lit(0)
     else:
-        digits = pl.col("text").str.extract(r"\.([0-9]{1,6})").fill_null("")
-        offset = _offset_minutes() * _US_PER_MINUTE
+        zulu = pl.col("text").str.ends_with("Z") | pl.col("text").str.ends_with("z")
+        local = pl.when(zulu).then(pl.col("text").str.head(-1)).otherwise(pl.col("text").str.head(-6))
+        digits = local.str.slice(20, 6)
+        offset = pl.when(zulu).then(0).otherwise(_offset_minutes(pl.col("text").str.tail(6))) * _US_PER_MINUTE
     fraction = digits.str.pad_end(6, "0").cast(pl.Int64, strict=False)
     return pl.select(text=text).select(us=seconds + fraction - offset)["us"]
 
 
-def _offset_minutes() -> pl.Expr:
-    offset = pl.col("text").str.extract(r"([+-][0-9]{2}:[0-9]{2})$")
-    minutes = offset.str.slice(1, 2).cast(pl.Int64) * 60 + offset.str.slice(4, 2).cast(pl.Int64)
-    return pl.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
+def _offset_minutes(offset: pl.Expr) -> pl.Expr:
+    """Minutes east of Greenwich of `+01:00` and the like."""
+    hours, minutes = offset.str.slice(1, 2), offset.str.slice(4, 2)
+    east = hours.cast(pl.Int64, strict=False) * 60 + minutes.cast(pl.Int64, strict=False)
+    return pl.when(offset.str.starts_with("-")).then(-east).otherwise(east)

@@ -7,6 +7,7 @@ from kpis.tracks import prior
 from kpis.work import PIECES, Work, floor_minute
 
 QUALITIES = ("good", "scrap", "rework")
+_QUALITY = pl.Enum(QUALITIES)
 BOOKED = ("unit", "ts", "id", "quality", "reason", "product", "order", "pieces")
 
 
@@ -25,7 +26,7 @@ def _counts(mine: pl.DataFrame) -> pl.DataFrame:
             "unit",
             "ts",
             "id",
-            quality=pl.lit(quality),
+            quality=pl.lit(quality, _QUALITY),
             # A reason says why pieces are not good.
             reason=pl.lit(None, pl.String) if quality == "good" else pl.col("reason"),
             product="product",
@@ -59,7 +60,7 @@ def _readings(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
             "unit",
             "ts",
             "id",
-            "quality",
+            pl.col("quality").cast(_QUALITY),
             reason=pl.lit(None, pl.String),
             product=pl.lit(None, pl.String),
             order=pl.lit(None, pl.String),
@@ -75,18 +76,27 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
     What a count itself says about product and order beats what was in force.
     """
     spans = work.spans.select("unit", "equipment", "count_start", "count_end")
-    inside = pieces.join(spans, on="unit").filter(
-        pl.col("ts").is_between("count_start", "count_end", closed="left")
+    minute = floor_minute(pl.col("ts"))
+    facts = facts.sort("unit", "start", "end").with_row_index("fact")
+    # Sums by fact and minute first: only those few rows need to know what was in force.
+    sums = (
+        pieces.with_columns(fact=_fact_at(pieces, facts), window_start=minute)
+        .group_by("unit", "fact", "window_start", "quality", "reason", "product", "order")
+        .agg(pl.col("pieces").sum())
+        .join(spans, on="unit")
+        .filter(pl.col("window_start").is_between("count_start", "count_end", closed="left"))
     )
-    if inside.is_empty():
+    if sums.is_empty():
         return pl.DataFrame(schema=PIECES)
-    facts = facts.select("unit", "start", "shift", "production_date", "run_start", "order", "product")
-    inside = in_force(inside, facts, start="start").with_columns(window_start=floor_minute(pl.col("ts")))
-    cycle = ideal_cycles(inside.select("equipment", "product").unique(), plant)
-    inside = inside.join(cycle, on=["equipment", "product"], how="left", nulls_equal=True)
+    force = facts.select(
+        "fact", "shift", "production_date", "run_start", in_order="order", in_product="product"
+    )
+    sums = with_force(sums.join(force, on="fact", how="left"))
+    cycle = ideal_cycles(sums.select("equipment", "product").unique(), plant)
+    sums = sums.join(cycle, on=["equipment", "product"], how="left", nulls_equal=True)
     ideal = pl.col("ideal_cycle_us")
     return (
-        inside.group_by(PIECES.names()[:9])
+        sums.with_columns(pl.col("quality").cast(pl.String)).group_by(PIECES.names()[:9])
         .agg(
             pieces=pl.col("pieces").sum(),
             ideal_us=(pl.col("pieces") * ideal.fill_null(0)).sum(),
@@ -96,21 +106,36 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
     )
 
 
-def in_force(counts: pl.DataFrame, facts: pl.DataFrame, *, start: str) -> pl.DataFrame:
-    """Counts with what held at their `ts`; what they say themselves about order and product beats that.
+def _fact_at(pieces: pl.DataFrame, facts: pl.DataFrame) -> pl.Series:
+    """For each row the last of the facts of its unit that begins at or before its `ts`, by its number."""
+    begin = min(int(frame[column].min() or 0) for frame, column in ((pieces, "ts"), (facts, "start")) if frame.height)
+    reach = max(int(frame[column].max() or 0) for frame, column in ((pieces, "ts"), (facts, "start")) if frame.height)
+    width = reach - begin + 1
 
-    `facts` hold from `start` on. A count that names another order than the one in force has no run.
-    """
+    def place(column: str) -> pl.Expr:
+        return pl.col("unit").cast(pl.Int64) * width + (pl.col(column) - begin)
+
+    starts = facts.select(place("start")).to_series()
+    found = starts.search_sorted(pieces.select(place("ts")).to_series(), side="right")
+    return (found.cast(pl.Int64) - 1).cast(pl.UInt32, strict=False)
+
+
+def in_force(counts: pl.DataFrame, facts: pl.DataFrame, *, start: str) -> pl.DataFrame:
+    """Counts with the order and product that hold at their `ts`, where they name none; `facts` hold from `start` on."""
     force = facts.rename({"order": "in_order", "product": "in_product"}).sort(start)
     counts = counts.sort("ts").join_asof(
         force, left_on="ts", right_on=start, by="unit", strategy="backward", check_sortedness=False
     )
+    return with_force(counts.with_columns(run_start=pl.lit(None, pl.Int64)))
+
+
+def with_force(counts: pl.DataFrame) -> pl.DataFrame:
+    """Counts with the order and product in force (`in_order`, `in_product`, `run_start`) where they name none."""
     same = pl.col("order").is_null() | pl.col("order").eq_missing(pl.col("in_order"))
     return counts.with_columns(
-        pl.when(same).then(name).alias(name) for name in ("run_start",) if name in counts.columns
-    ).with_columns(
         product=pl.coalesce("product", pl.when(same).then("in_product")),
         order=pl.coalesce("order", "in_order"),
+        run_start=pl.when(same).then("run_start"),
     )
 
 

@@ -33,6 +33,12 @@ def setting(work: Work, plant: Plant, name: str) -> pl.Series:
     return pl.Series(name, [getattr(plant.equipment[path], name) for path in work.spans["equipment"]], dtype=pl.Int64)
 
 
+_OWN = (
+    *("equipment", "ts", "id", "type", "state", "reason", "product", "order"),
+    *("good", "scrap", "rework", "quality", "value", "rollover"),
+)
+
+
 def own(work: Work) -> pl.DataFrame:
     """The spans' own events, with their `unit`, inside the span or the minutes that it books pieces in."""
     spans = work.spans.select(
@@ -41,8 +47,8 @@ def own(work: Work) -> pl.DataFrame:
         first=pl.min_horizontal("start", "count_start"),
         last=pl.max_horizontal("end", "count_end"),
     )
-    events = work.events.join(spans, on="equipment", how="inner")
-    return events.filter(pl.col("ts").is_between("first", "last", closed="left")).drop("first", "last")
+    events = work.events.lazy().select(*_OWN).join(spans.lazy(), on="equipment", how="inner")
+    return events.filter(pl.col("ts").is_between("first", "last", closed="left")).drop("first", "last").collect()
 
 
 def inherited(work: Work, plant: Plant) -> pl.DataFrame:

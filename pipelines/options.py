@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from pipelines.output import Format
+from pipelines.times import parse_time
 
 if TYPE_CHECKING:
     from kpis.plant import Plant
@@ -37,7 +37,6 @@ Step = Annotated[str | None, typer.Option("--step", help="Step of sliding window
 Output = Annotated[Format, typer.Option("--format", help="How results are written.")]
 
 DEFAULT_DB = Path("kpi.duckdb")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class Opened:
         """The options that select equipment and time."""
         from storage.selection import Selection
 
-        return Selection(equipment, level, *(None if at is None else instant(at, self.zone) for at in (start, end)))
+        bounds = (None if at is None else parse_time(at, self.plant.timezone) for at in (start, end))
+        return Selection(equipment, level, *bounds)
 
 
 @contextmanager
@@ -70,22 +70,3 @@ def opened(db: Path) -> Iterator[Opened]:
     with Reader(db) as reader:
         yield Opened(reader, load_plant(reader.plant_text()))
 
-
-def instant(text: str, zone: ZoneInfo) -> int:
-    """Microseconds since the Unix epoch of a time that a person wrote.
-
-    A date is its local midnight. A time without offset is local; one that a clock change skips moves forward by the
-    gap, a repeated one is its first occurrence. Raises ConfigError for anything else.
-
-    >>> instant("2026-03-02", ZoneInfo("Europe/Berlin")) == instant("2026-03-01T23:00:00Z", ZoneInfo("UTC"))
-    True
-    """
-    from kpis.errors import ConfigError
-
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        msg = f'"{text}" is not a time'
-        raise ConfigError(msg, hint="such as 2026-03-02, 2026-03-02T06:00 or 2026-03-02T06:00:00+01:00") from error
-    aware = at if at.tzinfo else at.replace(tzinfo=zone)
-    return (aware - _EPOCH) // timedelta(microseconds=1)

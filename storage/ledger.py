@@ -9,6 +9,7 @@ import polars as pl
 from kpis.plant import Plant
 from storage.database import microseconds
 from storage.history import corrections
+from storage.schema import EVENT_COLUMNS
 
 ACCOUNTABLE = ("state", "count", "counter")
 """Event types that begin the accounting of an equipment."""
@@ -16,12 +17,29 @@ ACCOUNTABLE = ("state", "count", "counter")
 ALIVE = (*ACCOUNTABLE, "order", "status")
 """Event types that show an equipment is there."""
 
+_POLARS: dict[str, pl.DataType] = {
+    "VARCHAR": pl.String(),
+    "BIGINT": pl.Int64(),
+    "BOOLEAN": pl.Boolean(),
+    "TIMESTAMPTZ": pl.Int64(),  # in microseconds
+}
+
 RANGES = pl.Schema({"equipment": pl.String, "type": pl.String, "first_ts": pl.Int64, "last_ts": pl.Int64})
+
+LATEST = pl.Schema(
+    {
+        "below": pl.String,
+        "role": pl.String,
+        "own": pl.Boolean,
+        **{name: _POLARS[kind] for name, kind, _ in EVENT_COLUMNS},
+    }
+)
+"""Remembered events, see storage.latest; an equipment without rows is not remembered."""
 
 
 @dataclass
 class Ledger:
-    """Horizon, first accounted instants, event ranges, corrections, and when each equipment is next due.
+    """Horizon, first accounted instants, event ranges, corrections, latest events, and when each equipment is due.
 
     `horizon` is None in an empty store. An equipment without an entry in `due` is looked at in every flush.
     """
@@ -31,6 +49,7 @@ class Ledger:
     horizon: int | None = None
     accounted: dict[str, int] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
+    latest: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LATEST))
     ranges: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RANGES))
     rulings: pl.DataFrame = field(default_factory=pl.DataFrame)
     retracted: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -60,7 +79,9 @@ def load(con: duckdb.DuckDBPyConnection, plant: Plant) -> Ledger:
     ).fetchall()
     rulings, retracted = corrections(con)
     ranges = microseconds(con.execute("SELECT equipment, type, first_ts, last_ts FROM event_ranges").pl())
-    return Ledger(plant, flush, horizon, dict(accounted), {}, ranges, rulings, retracted)
+    return Ledger(
+        plant, flush, horizon, dict(accounted), ranges=ranges, rulings=rulings, retracted=retracted
+    )
 
 
 def widen(ranges: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:

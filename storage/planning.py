@@ -88,15 +88,16 @@ def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon
     """Spans as they come, one or more for each change; they may overlap."""
     now = horizon + 1
     spans = [_span(pl.DataFrame(schema={"below": pl.String, "at": pl.Int64}), end=pl.col("at"))]
-    changed = pl.concat([taken.added, taken.removed], how="vertical").join(ledger.holders(), on="equipment")
-    changed = changed.filter(pl.col("own") | (pl.col("type") == "order") | ~pl.col("online")).select(
-        "below", "own", "type", "quality", at="ts"
-    )
-    changed = changed.join(ledger.tails(), on="below", how="left")
+    columns = ("equipment", "type", "quality", "online", "ts")
+    changed = pl.concat([taken.added.select(columns), taken.removed.select(columns)])
+    tails = ledger.tails()
     late = (pl.col("at") <= pl.col("tail")).fill_null(value=False)
-    tail = changed.filter(~late).group_by("below").agg(pl.col("at").min())
+    first = _held(changed.group_by("equipment", "type", "online").agg(pl.col("ts").min()), ledger)
+    tail = first.join(tails, on="below", how="left").filter(~late).group_by("below").agg(pl.col("at").min())
     spans.append(_span(tail, end=pl.lit(now)))
-    behind = changed.filter(late).with_columns(many=pl.len().over("below") > FEW)
+    overtaken = first.join(tails, on="below").filter(late).select("below").unique()
+    behind = _held(changed, ledger, overtaken).join(tails, on="below").filter(late)
+    behind = behind.with_columns(many=pl.len().over("below") > FEW)
     spans.append(_span(behind.filter("many").group_by("below").agg(pl.col("at").min()), end=pl.lit(now)))
     spans.append(_late(con, ledger, behind.filter(~pl.col("many")), now))
     moved = [
@@ -118,6 +119,14 @@ def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon
     waiting = pl.DataFrame({"below": due, "at": [before] * len(due)}, schema={"below": pl.String, "at": pl.Int64})
     spans.append(_span(waiting.filter(pl.col("at") < now), end=pl.lit(now), counts=False))
     return pl.concat(spans)
+
+
+def _held(changed: pl.DataFrame, ledger: Ledger, only: pl.DataFrame | None = None) -> pl.DataFrame:
+    """For whom changed events hold: `below` is its equipment or, for orders and lost communication, one below it."""
+    holders = ledger.holders() if only is None else ledger.holders().join(only, on="below", how="semi")
+    held = changed.join(holders, on="equipment")
+    held = held.filter(pl.col("own") | (pl.col("type") == "order") | ~pl.col("online"))
+    return held.rename({"ts": "at"}).drop("equipment", "online")
 
 
 def _span(changes: pl.DataFrame, *, end: pl.Expr, counts: bool = True) -> pl.DataFrame:

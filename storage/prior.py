@@ -42,16 +42,39 @@ def questions(ledger: Ledger, asking: pl.DataFrame, limit: str) -> pl.DataFrame:
 
 
 def prior(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
-    """The events from before the spans that still hold at their start, by `unit` and `role`."""
+    """The events from before the spans that still hold at their start, by `unit` and `role`.
+
+    What is remembered from the last flush is taken from there, if it is all older than the span.
+    """
     units = spans.select("unit", "start", "count_start", below="equipment")
-    asking = [
-        units.select("unit", "below", role=pl.lit(role), at="start", quality=pl.lit(None, pl.String))
-        for role in ("base", "order", "own")
-    ]
-    asking.append(_readings(units))
-    asked = questions(ledger, pl.concat(asking), limit="first_ts")
+    stale = [path for path, item in ledger.plant.equipment.items() if item.stale_after_us > 0]
+    asking = pl.concat(
+        [
+            *(
+                units.select("unit", "below", role=pl.lit(role), at="start", quality=pl.lit(None, pl.String))
+                for role in ("base", "order", "own")
+            ),
+            _readings(units),
+        ]
+    ).filter((pl.col("role") != "own") | pl.col("below").is_in(stale))
+    remembered = _remembered(ledger, asking)
+    known = asking.join(ledger.latest.select("below").unique(), on="below", how="semi")
+    newer = known.join(ledger.latest.select("below", "role", "quality", "ts"), on=["below", "role"]).filter(
+        pl.col("ts") >= pl.col("at"), (pl.col("role") != "counter") | (pl.col("quality") == pl.col("quality_right"))
+    )
+    settled = known.join(newer, on=["unit", "role", "quality"], how="anti", nulls_equal=True)
+    open_ = asking.join(settled, on=["unit", "role", "quality"], how="anti", nulls_equal=True)
+    asked = questions(ledger, open_, limit="first_ts")
     answers = nearest(con, asked.filter(pl.col("limit") < pl.col("at")), ledger.retracted, before=True)
-    return pl.concat([answers, _marks(con, ledger, spans)], how="diagonal")
+    return pl.concat([answers, remembered, _marks(con, ledger, spans)], how="diagonal")
+
+
+def _remembered(ledger: Ledger, asking: pl.DataFrame) -> pl.DataFrame:
+    """The remembered events that answer questions: those older than the instant asked about."""
+    found = asking.rename({"quality": "asked"}).join(ledger.latest, on=["below", "role"]).filter(
+        pl.col("ts") < pl.col("at"), (pl.col("role") != "counter") | (pl.col("asked") == pl.col("quality"))
+    )
+    return found.drop("below", "at", "asked")
 
 
 def _readings(units: pl.DataFrame) -> pl.DataFrame:

@@ -8,18 +8,22 @@ import duckdb
 import polars as pl
 
 from kpis.errors import ConfigError, StorageError
+from kpis.losses import waterfall
 from kpis.registry import DEFINITIONS, sql_columns
 from storage.database import connect
-from storage.grains import GRAINS, MINUTE_US, Grain
+from storage.grains import MINUTE_US, Grain
+from storage.listings import alerts_sql, rejected_sql, stops_sql, timeline_sql
+from storage.losses import six_big_losses_sql
 from storage.migrations import version
 from storage.schema import VERSION
 from storage.selection import Selection, instant, narrowed, paths, texts
-from storage.sliding import SLIDING, sliding
 from storage.views import elements_sql
+from storage.windows import SLIDING, grain_named, sliding
 
-WINDOWS: Final = (*(grain.name for grain in GRAINS), SLIDING)
-"""The kinds of windows that rows can be asked for by."""
-
+_WINDOW: Final = ("equipment", "level", "window_start", "window_end", "shift", "status", "order", "product")
+_STEPS: Final = pl.Schema(
+    {"n": pl.UInt32, "step": pl.String, "factor": pl.String, "us": pl.Int64, "share": pl.Float64, "flag": pl.String}
+)
 _REACH_US: Final = {"minute": MINUTE_US, "hour": 60 * MINUTE_US}
 
 
@@ -68,7 +72,7 @@ class Reader:
     ) -> pl.DataFrame:
         """Elements and KPIs of every window that starts in the time selected, in order of equipment and time.
 
-        `by` is one of `WINDOWS`; for sliding windows `length_us` and `step_us` say how long and how often. Raises
+        `by` is one of storage.windows.WINDOWS; for sliding windows `length_us` and `step_us` say how long and how often. Raises
         ConfigError for what does not exist.
         """
         if definition not in DEFINITIONS:
@@ -77,55 +81,84 @@ class Reader:
         columns = ", ".join(f'{sql} AS "{name}"' for name, sql in sql_columns(definition))
         return self._windows(by, selection, f"*, {columns}", length_us, step_us)
 
-    def elements(self, by: str, selection: Selection, *, length_us: int = 0, step_us: int = 0) -> pl.DataFrame:
-        """The additive elements of the same windows."""
-        return self._windows(by, selection, "*", length_us, step_us)
+    def waterfall(
+        self, by: str, selection: Selection, definition: str, *, length_us: int = 0, step_us: int = 0
+    ) -> pl.DataFrame:
+        """The steps from calendar time to fully productive time, in rows, for the same windows.
 
-    def _windows(self, by: str, selection: Selection, columns: str, length_us: int, step_us: int) -> pl.DataFrame:
-        grain = sliding(length_us, step_us) if by == SLIDING else _grain(by)
-        chosen = paths(selection, self._levels())
-        tables = narrowed(grain, selection, chosen, self._given(chosen), _REACH_US.get(by, length_us))
-        tables.append(f"elements AS ({elements_sql(grain)})")
-        where = _starts(selection)
-        if by == SLIDING:
-            where.append(f"window_end < (SELECT horizon + to_microseconds({step_us}) FROM plants)")
-        order = ', "order", product' if by == "order" else ""
-        return self.query(
-            f"WITH {', '.join(tables)} SELECT {columns} FROM elements WHERE {' AND '.join(where)} "
-            f"ORDER BY equipment, window_start, shift NULLS LAST{order}"
+        `share` is of calendar time; null where a window has none.
+        """
+        windows = self._windows(by, selection, "*", length_us, step_us)
+        keys = [name for name in _WINDOW if name in windows.columns]
+        steps = [waterfall(row, definition) for row in windows.iter_rows(named=True)]
+        rows = [
+            (number, step.name, step.factor, step.us, step.us / all_[0].us if all_[0].us else None, step.flag)
+            for number, all_ in enumerate(steps)
+            for step in all_
+        ]
+        return windows.select(keys).with_row_index("n").join(
+            pl.DataFrame(rows, schema=_STEPS, orient="row"), on="n", maintain_order="left_right"
+        ).drop("n")
+
+    def six_big_losses(self, by: str, selection: Selection, *, length_us: int = 0, step_us: int = 0) -> pl.DataFrame:
+        """The six big losses of the same windows, six rows each; `share` is of their sum, null where that is not above 0."""
+        grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
+        tables = self._narrowed(by, grain, selection, length_us)
+        rows = self.query(
+            f"WITH {', '.join([*tables, f'six AS ({six_big_losses_sql(grain)})'])} "
+            f"SELECT * FROM six WHERE {self._starting(by, selection, step_us)}"
         )
+        total = pl.col("us").sum().over([name for name in _WINDOW if name in rows.columns])
+        share = pl.when(total > 0).then(pl.col("us") / total).alias("share")
+        return rows.select(pl.all().exclude("flag"), share, "flag")
 
     def timeline(self, selection: Selection) -> pl.DataFrame:
         """Intervals that nothing cuts but a change of what they show, where they overlap the time selected."""
-        where = ["e > s", *self._chosen(selection)]
-        return self.query(
-            f"""
-            WITH shown AS (
-                SELECT equipment, "start", "end", account, category, reason, product, "order",
-                    production_date || '/' || shift AS shift
-                FROM intervals_now WHERE {" AND ".join(where)}
-            ), cut AS (
-                SELECT *, (account, category, reason, product, "order", shift) IS NOT DISTINCT FROM
-                    lag((account, category, reason, product, "order", shift)) OVER of AS same
-                FROM shown WINDOW of AS (PARTITION BY equipment ORDER BY "start")
-            ), numbered AS (
-                SELECT *, sum((NOT same)::INTEGER) OVER (PARTITION BY equipment ORDER BY "start") AS piece FROM cut
-            ), joined AS (
-                SELECT equipment, min("start") AS "start", max("end") AS "end", any_value(account) AS account,
-                    any_value(category) AS category, any_value(reason) AS reason, any_value(product) AS product,
-                    any_value("order") AS "order", any_value(shift) AS shift
-                FROM numbered GROUP BY equipment, piece
-            )
-            SELECT * FROM joined WHERE {" AND ".join(_overlaps(selection))} ORDER BY equipment, "start"
-            """
-        )
+        return self.query(timeline_sql(self._chosen(selection), selection))
+
+    def stops(self, selection: Selection) -> pl.DataFrame:
+        """Stops that overlap the time selected, in order; `duration_us` is their length, `us` what of it counts."""
+        return self.query(stops_sql(self._chosen(selection), selection))
+
+    def alerts(self, selection: Selection) -> pl.DataFrame:
+        """Alerts that began in the time selected."""
+        return self.query(alerts_sql(self._chosen(selection), selection))
+
+    def rejected(self, selection: Selection) -> pl.DataFrame:
+        """Events rejected in the time selected; the equipment named may be one that the plant does not have."""
+        return self.query(rejected_sql(selection))
 
     def query(self, statement: str) -> pl.DataFrame:
-        """The result of any SELECT. Raises StorageError with what DuckDB says about a wrong one."""
+        """The result of any statement that reads. Raises StorageError with what DuckDB says about a wrong one."""
         try:
-            return self._con.execute(statement).pl()
-        except duckdb.Error as error:
+            relation = self._con.sql(statement)
+            return pl.DataFrame() if relation is None else pl.DataFrame(relation)
+        except (duckdb.Error, pl.exceptions.PolarsError) as error:
             raise StorageError(str(error).splitlines()[0]) from error
+
+    def _windows(self, by: str, selection: Selection, columns: str, length_us: int, step_us: int) -> pl.DataFrame:
+        grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
+        tables = self._narrowed(by, grain, selection, length_us)
+        order = ', "order", product' if by == "order" else ""
+        return self.query(
+            f"WITH {', '.join([*tables, f'elements AS ({elements_sql(grain)})'])} "
+            f"SELECT {columns} FROM elements WHERE {self._starting(by, selection, step_us)} "
+            f"ORDER BY equipment, window_start, window_end, shift NULLS LAST{order}"
+        )
+
+    def _narrowed(self, by: str, grain: Grain, selection: Selection, length_us: int) -> list[str]:
+        chosen = paths(selection, self._levels())
+        return narrowed(grain, selection, chosen, self._given(chosen), _REACH_US.get(by, length_us))
+
+    def _starting(self, by: str, selection: Selection, step_us: int) -> str:
+        conditions = ["true"]
+        if selection.start is not None:
+            conditions.append(f"window_start >= {instant(selection.start)}")
+        if selection.end is not None:
+            conditions.append(f"window_start < {instant(selection.end)}")
+        if by == SLIDING:
+            conditions.append(f"window_end < (SELECT horizon + to_microseconds({step_us}) FROM plants)")
+        return " AND ".join(conditions)
 
     def _levels(self) -> dict[str, str]:
         return dict(self._con.execute("SELECT equipment, level FROM equipment").fetchall())
@@ -142,29 +175,3 @@ class Reader:
     def _chosen(self, selection: Selection) -> list[str]:
         chosen = paths(selection, self._levels())
         return [] if chosen is None else [f"equipment IN {texts(chosen)}"]
-
-
-def _grain(by: str) -> Grain:
-    for grain in GRAINS:
-        if grain.name == by:
-            return grain
-    msg = f'unknown kind of window "{by}"'
-    raise ConfigError(msg, hint=f"one of {', '.join(WINDOWS)}")
-
-
-def _starts(selection: Selection) -> list[str]:
-    conditions = ["true"]
-    if selection.start is not None:
-        conditions.append(f"window_start >= {instant(selection.start)}")
-    if selection.end is not None:
-        conditions.append(f"window_start < {instant(selection.end)}")
-    return conditions
-
-
-def _overlaps(selection: Selection) -> list[str]:
-    conditions = ["true"]
-    if selection.start is not None:
-        conditions.append(f'"end" > {instant(selection.start)}')
-    if selection.end is not None:
-        conditions.append(f'"start" < {instant(selection.end)}')
-    return conditions

@@ -98,6 +98,11 @@ def instant(us: int) -> str:
     return f"make_timestamptz({us})"
 
 
+def text(value: str | None) -> str:
+    """A text as an SQL literal."""
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
 def texts(values: Collection[str]) -> str:
     """Texts as an SQL list for IN; an empty one matches nothing."""
-    return "(" + (", ".join("'" + value.replace("'", "''") + "'" for value in values) or "NULL") + ")"
+    return f"({', '.join(map(text, values)) or 'NULL'})"

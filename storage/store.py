@@ -18,6 +18,7 @@ from storage import catalog
 from storage.changes import SEGMENTS
 from storage.database import bound, connect, instants
 from storage.ids import SeenIds, keys
+from storage.latest import latest, merged
 from storage.intake import admit, digest
 from storage.ledger import Ledger, load, widen
 from storage.migrations import migrate
@@ -164,7 +165,8 @@ class Store:
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
             segments = transaction.write_accounts(pending.work, accounts, before.horizon)
-            after = replace(after, due=_due(before.due, accounts, pending.work))
+            remembered = merged(before.latest, latest(pending.work, after.plant))
+            after = replace(after, due=_due(before.due, accounts, pending.work), latest=remembered)
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
         rejected = self._write_rejected(transaction, pending)

@@ -191,14 +191,14 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
     known |= {kpi.name: f"{kpi.label}: {kpi.formula} ({kpi.unit})" for kpi in KPIS}
     known |= _COLUMNS
     views = con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    for (view,) in views:
-        con.execute(comment("VIEW", view, _view_meaning(view)))
+    comments = [comment("VIEW", view, _view_meaning(view)) for (view,) in views]
     columns = con.execute(
         "SELECT c.table_name, c.column_name FROM duckdb_columns() c JOIN duckdb_views() v ON v.view_name = c.table_name "
         "WHERE NOT v.internal"
     ).fetchall()
     for view, column in columns:
-        con.execute(comment("COLUMN", f'{view}"."{column}', known.get(column) or column.replace("_", " ")))
+        comments.append(comment("COLUMN", f'{view}"."{column}', known.get(column) or column.replace("_", " ")))
+    con.execute("; ".join(comments))
 
 
 def _view_meaning(view: str) -> str:

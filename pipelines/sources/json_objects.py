@@ -1,22 +1,23 @@
 """Single JSON texts, the exact way: one by one, each with what is wrong with it."""
 
 import json
-from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 import polars as pl
 
 from kpis.event_checks import RIGHT_TYPE, Validated, validate
-from kpis.events import BOOLEANS, EVENTS, FIELDS, FORMS, INSTANTS, INTEGERS, LARGEST_INTEGER, REJECTED
+from kpis.events import BOOLEANS, EVENTS, FIELDS, FORMS, INSTANTS, INTEGERS, LARGEST_INTEGER, REJECTED, TEXTS
 from pipelines.sources.lines import with_raw
 
-_COMMON: Final = ("equipment", "id", "ts", "type")
-_OWN: Final = {name: frozenset((*_COMMON, *form.required, *form.optional)) for name, form in FORMS.items()}
+_COMMON: Final = frozenset(("equipment", "id", "ts", "type"))
+_PLAIN_TEXTS: Final = frozenset(TEXTS)
+_OWN: Final = {name: _COMMON.union(form.required, form.optional) for name, form in FORMS.items()}
 _LOOSE: Final = {
     **dict.fromkeys(FIELDS, pl.String()),
     **dict.fromkeys(INTEGERS, pl.Int64()),
     **dict.fromkeys(BOOLEANS, pl.Boolean()),
+    "details": pl.String(),
 }
 _SHOWN: Final = 80
 
@@ -50,15 +51,10 @@ def decode_exactly(lines: pl.DataFrame) -> Validated:
             fault = (error.reason, str(error))
         rows.append(row)
         faults.append(fault)
-    given = pl.DataFrame({name: _column([row.get(name) for row in rows], dtype) for name, dtype in _LOOSE.items()})
-    details = pl.Series([row.get("details") for row in rows], dtype=pl.String)
+    given = pl.DataFrame(rows, schema=_LOOSE)
     known = pl.DataFrame(faults, {"reason": pl.String, "detail": pl.String}, orient="row")
-    valid = validate(given, lines["line"], details=details, faults=known)
+    valid = validate(given.drop("details"), lines["line"], details=given["details"], faults=known)
     return Validated(valid.events, with_raw(valid.rejected, lines))
-
-
-def _column(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
-    return pl.Series(values, dtype=dtype)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -72,10 +68,11 @@ def _object(text: str) -> dict[str, Any]:
         kind = "an array" if isinstance(value, list) else f"only {_show(value)}"
         detail = f"a line holds one JSON object, this is {kind}"
         raise _FaultError(detail, reason="not_an_object")
-    texts = sum(isinstance(member, str) for member in value.values())
-    if text.count('"') != 2 * (len(value) + texts):
-        return _first_of_each(text)
-    return value
+    try:
+        once = text.count('"') == orjson.dumps(value).count(b'"')
+    except TypeError:
+        raise _too_deep() from None
+    return value if once else _first_of_each(text)
 
 
 def _first_of_each(text: str) -> dict[str, Any]:
@@ -87,34 +84,34 @@ def _first_of_each(text: str) -> dict[str, Any]:
             parse_float=orjson.loads,
         )
     except (ValueError, RecursionError):
-        detail = "the line is nested too deeply"
-        raise _FaultError(detail, reason="not_json") from None
+        raise _too_deep() from None
     return first
+
+
+def _too_deep() -> _FaultError:
+    return _FaultError("the line is nested too deeply", reason="not_json")
 
 
 def _fill(row: dict[str, Any], event: dict[str, Any]) -> None:
     """The fields that the type of the event has, and the rest among its details; all that is known of a faulty one."""
-    given = {name: value for name, value in event.items() if value is not None and value != ""}
-    kind = given.get("type")
-    own = _OWN.get(kind, frozenset(_COMMON)) if isinstance(kind, str) else frozenset(_COMMON)
+    kind = event.get("type")
+    own = _OWN.get(kind, _COMMON) if isinstance(kind, str) else _COMMON
     fault: _FaultError | None = None
     extras: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in event.items():
+        if value is None or value == "":
+            continue
         if name not in own or name == "target":
             extras[name] = _whole(value)
         if name in own:
             try:
-                row[name] = _value(name, value)
+                row[name] = value if type(value) is str and name in _PLAIN_TEXTS else _value(name, value)
             except _FaultError as error:
                 fault = fault or error
     if fault is not None:
         raise fault
     if extras:
-        try:
-            row["details"] = orjson.dumps(extras, option=orjson.OPT_SORT_KEYS).decode()
-        except TypeError:
-            detail = "the line is nested too deeply"
-            raise _FaultError(detail, reason="not_json") from None
+        row["details"] = orjson.dumps(extras, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _value(name: str, value: Any) -> Any:

@@ -44,13 +44,13 @@ def decode(data: bytes, first: int, recorder: Recorder) -> Validated:
     wanted = pl.any_horizontal(pl.col("raw").bin.contains(mark.encode()) for mark in marks)
     unreadable = unreadable.filter(wanted) if marks else REJECTED.to_frame()
     lines = lines.filter(pl.col("text").str.contains_any(marks))
-    first = pl.int_range(pl.len()).over("line") == 0
+    is_time = pl.int_range(pl.len()).over("line") == 0
     parts = (
         lines.select("line", part=pl.col("text").str.split("|"))
         .with_columns(ts=pl.col("part").list.first())
         .explode("part")
         .with_columns(named=pl.col("part").replace_strict(dict(recorder.items), default=None, return_dtype=pl.String))
-        .with_columns(item=pl.when(~first).then("named"), value=pl.col("part").shift(-1).over("line"))
+        .with_columns(item=pl.when(~is_time).then("named"), value=pl.col("part").shift(-1).over("line"))
         .with_columns(run=pl.col("item").is_not_null().rle_id())
     )
     # where a value spells the name of an item, names and values take turns

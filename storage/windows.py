@@ -1,12 +1,23 @@
-"""Sliding windows: one of a given length ends at every step."""
+"""The kinds of windows that rows can be asked for by: the fixed ones by name, and sliding ones of any length."""
 
 from typing import Final
 
 from kpis.errors import ConfigError
-from storage.grains import MINUTE_US, Grain
+from storage.grains import GRAINS, MINUTE_US, Grain
 
 SLIDING: Final = "sliding"
+WINDOWS: Final = (*(grain.name for grain in GRAINS), SLIDING)
+
 _MOST_OVERLAPPING: Final = 100_000
+
+
+def grain_named(by: str) -> Grain:
+    """The kind of window of that name. Raises ConfigError when there is none."""
+    for grain in GRAINS:
+        if grain.name == by:
+            return grain
+    msg = f'unknown kind of window "{by}"'
+    raise ConfigError(msg, hint=f"one of {', '.join(WINDOWS)}")
 
 
 def sliding(length_us: int, step_us: int) -> Grain:

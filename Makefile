@@ -1,0 +1,41 @@
+# `make` prints what there is to make.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+BIN := .venv/bin
+
+.PHONY: help setup demo test lint type bench docs
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.installed ## make .venv and install oeeflow with everything to develop it
+
+.venv/.installed: pyproject.toml
+	@for python in python3.12 python3.11 python3; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && break; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then echo "oeeflow needs Python 3.11 or 3.12; neither was found" >&2; exit 1; fi; \
+	[ -x $(BIN)/python ] || "$$python" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: setup ## replay the example week and a real machine day, and show what came out
+	$(BIN)/oeeflow demo
+
+test: setup ## all tests
+	$(BIN)/python -m pytest -n auto
+
+lint: setup ## style and layers
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+type: setup ## strict types
+	$(BIN)/mypy
+
+bench: setup ## speed and memory, written to benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/bench.py
+
+docs: setup ## write the generated pages anew
+	$(BIN)/python -m kpis.catalogue > docs/kpis.md

@@ -1,0 +1,277 @@
+"""What really happens in the example plant in the week of 23 March 2026: states, orders and bottles, exactly.
+
+Nothing here knows of messages: `pipelines.simulate` tells what the machines report of it.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Final, Generic, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from kpis.plant import Plant, ShiftRule
+
+MS: Final = 1_000
+SECOND: Final = 1_000 * MS
+MINUTE: Final = 60 * SECOND
+LINE_1: Final = "acme/ulm/packing/line-1"
+LINE_2: Final = "acme/ulm/packing/line-2"
+MACHINES: Final = ("blower", "filler", "labeller", "palletizer")  # the way of a bottle
+FAULTS: Final = {"blower": "drive", "filler": "jam", "labeller": "label-roll", "palletizer": "jam"}
+SLOWER: Final = {"blower": 1.03, "filler": 1.06, "labeller": 1.09, "palletizer": 1.11}  # than the ideal cycle
+REJECTS: Final = {"filler": "underfill", "labeller": "label-skew", "palletizer": "damaged"}
+BUFFER: Final = 45 * SECOND  # of bottles between two machines
+FIRST_DAY: Final = date(2026, 3, 23)
+DAYS: Final = tuple(FIRST_DAY + timedelta(days=number) for number in range(-1, 9))
+
+Value = TypeVar("Value")
+Clock = Callable[[int, str], int]
+"""The instant of a time of day on the nth day of the week, from 0."""
+
+
+class Track(Generic[Value]):
+    """What holds when: from `start` to `end` one value at any instant, each until the next."""
+
+    def __init__(self, start: int, end: int, value: Value) -> None:
+        self.start, self.end = start, end
+        self._starts, self._values = [start], [value]
+
+    def paint(self, start: int, end: int, value: Value) -> None:
+        """Let a value hold from `start` to `end`, whatever held before."""
+        start, end = max(start, self.start), min(end, self.end)
+        if start >= end:
+            return
+        first, last = bisect_left(self._starts, start), bisect_right(self._starts, end) - 1
+        after = [] if end == self.end else [(end, self._values[last])]
+        painted = [(start, value), *after]
+        self._starts[first : last + 1] = [at for at, _ in painted]
+        self._values[first : last + 1] = [held for _, held in painted]
+
+    def at(self, instant: int) -> Value:
+        """What holds at an instant."""
+        return self._values[bisect_right(self._starts, instant) - 1]
+
+    def parts(self, start: int | None = None, end: int | None = None) -> Iterator[tuple[int, int, Value]]:
+        """Maximal parts of one value with their start and end, clipped to the range asked for."""
+        low, high = self.start if start is None else start, self.end if end is None else end
+        began = low
+        for index, value in enumerate(self._values):
+            until = self._starts[index + 1] if index + 1 < len(self._starts) else self.end
+            if until <= began or (until < high and self._values[index + 1] == value):
+                continue
+            if began < min(until, high):
+                yield began, min(until, high), value
+            began = until
+
+
+class State(NamedTuple):
+    """A state as the machine names it."""
+
+    name: str
+    reason: str | None = None
+
+
+class Slot(NamedTuple):
+    """What the shift calendar says of an instant."""
+
+    schedule: str
+    shift: str | None
+    day: date
+
+
+class Order(NamedTuple):
+    """A production order on a line; `end` None: still running when the week is over."""
+
+    name: str
+    product: str
+    start: int
+    end: int | None
+
+
+class Made(NamedTuple):
+    """Bottles since the last count."""
+
+    ts: int
+    good: int
+    scrap: int
+    rework: int
+    reason: str | None
+
+
+@dataclass
+class Machine:
+    """One machine: its states, and the bottles that it counts."""
+
+    path: str
+    states: Track[State]
+    made: list[Made] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rsplit("/", 1)[1]
+
+
+@dataclass
+class Line:
+    """A line: its machines in the way of a bottle, and its orders."""
+
+    path: str
+    machines: tuple[Machine, ...]
+    orders: list[Order]
+
+    def product_at(self, instant: int) -> str | None:
+        """The product of the order that is running at an instant."""
+        for order in self.orders:
+            if order.start <= instant and (order.end is None or instant < order.end):
+                return order.product
+        return None
+
+
+def local(zone: ZoneInfo, day: date, clock: str) -> int:
+    """The instant at which a clock on the wall shows a time.
+
+    >>> local(ZoneInfo("Europe/Berlin"), date(1970, 1, 1), "01:00:02")
+    2000000
+    """
+    wall = datetime.combine(day, datetime.strptime(clock, "%H:%M:%S").replace(tzinfo=zone).timetz())
+    return (wall.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def calendar_of(plant: Plant, path: str, days: tuple[date, ...] = DAYS) -> Track[Slot]:
+    """The calendar of an equipment over some days, resolved one shift after the other."""
+    equipment = plant.equipment[path]
+    zone = ZoneInfo(equipment.timezone)
+    midnights = [local(zone, day, "00:00:00") for day in (*days, days[-1] + timedelta(days=1))]
+    track = Track(midnights[0], midnights[-1], Slot("unscheduled", None, days[0]))
+    for day, start, end in zip(days, midnights[:-1], midnights[1:], strict=True):
+        track.paint(start, end, Slot("unscheduled", None, day))
+    for day in days:
+        for shift in plant.calendars[str(equipment.calendar)].on(day):
+            _paint_shift(track, zone, day, shift)
+    return track
+
+
+def _paint_shift(track: Track[Slot], zone: ZoneInfo, day: date, shift: ShiftRule) -> None:
+    next_day = day + timedelta(days=1)
+    start = local(zone, day, str(shift.start))
+    end = local(zone, next_day if shift.overnight else day, str(shift.end))
+    track.paint(start, end, Slot("scheduled", shift.name, day))
+    for pause in shift.breaks:
+        late = shift.overnight and pause.start < shift.start
+        began = local(zone, next_day if late else day, str(pause.start))
+        track.paint(began, min(began + pause.minutes * MINUTE, end), Slot("break", shift.name, day))
+
+
+def happen(plant: Plant, seed: int) -> tuple[Line, Line]:
+    """The week of both lines. Two weeks of one seed are the same."""
+    chance = Random(seed)
+    return _line(plant, LINE_1, chance, _tuesday_jams), _line(plant, LINE_2, chance, lambda line, at: None)
+
+
+def _line(plant: Plant, path: str, chance: Random, special: Callable[[Line, Clock], None]) -> Line:
+    zone = ZoneInfo(plant.equipment[path].timezone)
+
+    def at(day: int, clock: str) -> int:
+        return local(zone, FIRST_DAY + timedelta(days=day), clock)
+
+    start, end = at(0, "05:50:00"), at(7, "06:10:00")
+    machines = tuple(Machine(f"{path}/{name}", Track(start, end, State("OFF"))) for name in MACHINES)
+    line = Line(path, machines, [])
+    calendar = calendar_of(plant, path)
+    for begin, finish, slot in calendar.parts(start, end):
+        # The first line runs through the breaks, the second one stops for them.
+        if slot.schedule == "scheduled" or (slot.schedule == "break" and path == LINE_1):
+            for machine in machines:
+                machine.states.paint(begin, finish, State("RUN"))
+    if path == LINE_1:
+        for machine in machines:  # overtime on Saturday, until the order is done
+            machine.states.paint(at(5, "14:00:00"), at(5, "14:20:00"), State("RUN"))
+    for stop in _stops(chance, start, end, every=300 * MINUTE, shortest=4 * MINUTE, longest=35 * MINUTE):
+        _stand_still(line, chance.choice(MACHINES), *stop)
+    special(line, at)
+    for machine in machines:
+        for begin, finish in _stops(chance, start, end, every=12 * MINUTE, shortest=12 * SECOND, longest=100 * SECOND):
+            _pause(machine, begin, finish, chance)
+    _change_over(line, chance, at)
+    for machine in machines:
+        machine.made = list(_bottles(plant, line, machine, chance))
+    return line
+
+
+def _stops(
+    chance: Random, start: int, end: int, *, every: int, shortest: int, longest: int
+) -> Iterator[tuple[int, int]]:
+    """Stops at random times, to the millisecond; many are short, few are long."""
+    at = start
+    while (at := at + round(chance.expovariate(1 / every) / MS) * MS) < end:
+        length = shortest + round((longest - shortest) * chance.random() ** 3 / MS) * MS
+        yield at, at + length
+        at += length
+
+
+def _stand_still(line: Line, culprit: str, start: int, end: int) -> None:
+    """One machine stops for a fault; what is before it is blocked and what is behind it starved, as buffers allow."""
+    place = MACHINES.index(culprit)
+    for index, machine in enumerate(line.machines):
+        delay = abs(index - place) * BUFFER
+        if machine.states.at(start).name == "OFF" or start + delay >= end:
+            continue
+        state = State("BLOCKED") if index < place else State("STARVED")
+        fault = State("FAULT", FAULTS[culprit])
+        machine.states.paint(start + delay, end + delay, state if delay else fault)
+
+
+def _pause(machine: Machine, start: int, end: int, chance: Random) -> None:
+    """A stop so short that the buffers hide it from the neighbours."""
+    if machine.states.at(start) == machine.states.at(end) == State("RUN"):
+        machine.states.paint(start, end, State("FAULT", "jam") if chance.random() < 0.4 else State("STARVED"))
+
+
+def _tuesday_jams(line: Line, at: Clock) -> None:
+    """The jam at the palletizer that comes back three times, each time one machine further up the line."""
+    _stand_still(line, "palletizer", at(1, "16:10:12"), at(1, "16:48:40"))
+    _stand_still(line, "labeller", at(1, "16:57:05"), at(1, "17:11:31"))
+    _stand_still(line, "filler", at(1, "17:24:00"), at(1, "17:46:00"))
+    _stand_still(line, "blower", at(1, "18:41:20"), at(1, "18:47:50"))
+
+
+def _change_over(line: Line, chance: Random, at: Clock) -> None:
+    """Orders one after the other, with a changeover between them; a cleaning on Thursday."""
+    products = ("P-100", "P-200", "P-300") if line.path == LINE_1 else ("P-200", "P-100")
+    begin, number = at(0, "06:00:00"), 0
+    while begin < at(5, "06:00:00"):
+        end = begin + (9 * 60 + round(chance.random() * 360)) * MINUTE
+        for index, machine in enumerate(line.machines):
+            setup = (25 + round(chance.random() * 15)) * MINUTE
+            machine.states.paint(end + index * 20 * SECOND, end + index * 20 * SECOND + setup, State("CHANGEOVER"))
+        name = f"47{line.path[-1]}{number:02}"
+        line.orders.append(Order(name, products[number % len(products)], begin, end + 90 * SECOND))
+        begin, number = end + 41 * MINUTE, number + 1
+    line.orders.append(Order(f"47{line.path[-1]}{number:02}", products[number % len(products)], begin, None))
+    for machine in line.machines:
+        machine.states.paint(at(3, "07:30:00"), at(3, "08:15:00"), State("CLEANING", "cleaning"))
+
+
+def _bottles(plant: Plant, line: Line, machine: Machine, chance: Random) -> Iterator[Made]:
+    """Counts every three minutes of running and just before each stop; more are bad after a changeover."""
+    reject = REJECTS.get(machine.name)
+    phase = -MACHINES.index(machine.name) * SECOND - MS  # so that a count comes just before the shift ends
+    for start, end, state in machine.states.parts():
+        if state.name != "RUN":
+            continue
+        ideal = plant.ideal_cycle_us(machine.path, line.product_at(start)) or SECOND
+        cycle = round(ideal * (SLOWER[machine.name] + 0.02 * chance.random()))
+        counted = 0
+        grid = range(start - start % (3 * MINUTE) + phase, end, 3 * MINUTE)
+        for ts in (*(instant for instant in grid if start < instant < end - MS), end - MS):
+            number = (ts - start) // cycle - counted
+            if number == 0:
+                continue
+            counted += number
+            fresh = any(0 <= ts - order.start < 15 * MINUTE for order in line.orders)
+            bad = sum(chance.random() < (0.8 if fresh else 0.3) for _ in range(min(number, 12))) if reject else 0
+            repaired = bad // 3 if machine.name == "labeller" and not fresh else 0
+            yield Made(ts, number - bad, bad - repaired, repaired, ("startup" if fresh else reject) if bad else None)
