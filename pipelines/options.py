@@ -22,16 +22,12 @@ Equipment = Annotated[
     str | None, typer.Option("--equipment", help="A path, or a pattern such as 'acme/ulm/*'; default: all.")
 ]
 Level = Annotated[str | None, typer.Option("--level", help="enterprise, site, area, line or unit; default: all.")]
-From = Annotated[
-    str | None, typer.Option("--from", help="First time: RFC 3339, or a date or local time of the plant.")
-]
+From = Annotated[str | None, typer.Option("--from", help="First time: RFC 3339, or a date or local time of the plant.")]
 To = Annotated[str | None, typer.Option("--to", help="Time to stop before; the same forms.")]
 Definition = Annotated[
     str | None, typer.Option("--definition", help="standard, iso22400 or smrp; default: the plant's own.")
 ]
-By = Annotated[
-    str, typer.Option("--by", help="minute, hour, shift, day, week, month, order (runs) or sliding.")
-]
+By = Annotated[str, typer.Option("--by", help="minute, hour, shift, day, week, month, order (runs) or sliding.")]
 Length = Annotated[str | None, typer.Option("--length", help="Length of sliding windows; default: the plant's own.")]
 Step = Annotated[str | None, typer.Option("--step", help="Step of sliding windows; default: the plant's own.")]
 Output = Annotated[Format, typer.Option("--format", help="How results are written.")]
@@ -69,4 +65,3 @@ def opened(db: Path) -> Iterator[Opened]:
 
     with Reader(db) as reader:
         yield Opened(reader, load_plant(reader.plant_text()))
-

@@ -112,7 +112,7 @@ def write_table(rows: Sequence[Row], columns: Sequence[Column], title: str | Non
 
 
 def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else f"…{text[1 - width:]}"
+    return text if len(text) <= width else f"…{text[1 - width :]}"
 
 
 def percent(name: str, *, flag_above_1: bool = False) -> Callable[[Row], str]:

@@ -15,6 +15,7 @@ from storage.windows import grain_named
 
 _LONGEST_US: Final = {"minute": 1, "hour": 1, "shift": 4, "day": 3, "week": 9, "month": 33}
 _DAY_US: Final = 86_400_000_000
+_NO_DATE: Final = "NULL::DATE"
 _FIXED: Final = ("minute", "hour")
 _EVENT: Final = ", ".join(f'"{name}"' for name, _, _ in EVENT_COLUMNS)
 
@@ -47,12 +48,12 @@ def explain(reader: Reader, equipment: str, by: str, at: int | None, definition:
         "SELECT contributor, gives_time, gives_pieces FROM contributors "
         f"WHERE equipment IN {texts([equipment])} ORDER BY contributor"
     )
-    intervals = _intervals(reader, grain, row, contributors)
+    intervals = _intervals(reader, grain, row)
     return Explanation(
         row,
         contributors,
         intervals,
-        _pieces(reader, grain, row, contributors),
+        _pieces(reader, grain, row),
         _events(reader, row, intervals),
         _changes(reader, row, contributors),
     )
@@ -72,50 +73,49 @@ def _window(reader: Reader, equipment: str, by: str, at: int | None, definition:
     return (rows if in_shift.is_empty() else in_shift).sort("window_start").row(-1, named=True)
 
 
-def _part(grain: Grain, row: dict[str, Any], given: list[str], table: str, us: str) -> str:
-    """The rows of a table of elements that fall into one window."""
-    conditions = [
-        f"{grain.start} = {instant(_us(row['window_start']))}",
-        f"s.equipment IN {texts(given)}",
-    ]
-    if grain.label != "NULL::VARCHAR":
+def _part(grain: Grain, row: dict[str, Any], table: str, gives: str, us: str) -> str:
+    """The rows of a table of elements that fall into the window, once for each time that they count in it."""
+    if grain.date == _NO_DATE:
+        bounds = zip((grain.start, grain.end), (row["window_start"], row["window_end"]), strict=True)
+        conditions = [f"{bound} = {instant(_us(at))}" for bound, at in bounds]
+    else:
+        conditions = [f"{grain.date} = DATE '{row['production_date']}'"]
+    if grain.name == "shift":
         conditions.append(f"{grain.label} IS NOT DISTINCT FROM {text(row['shift'])}")
     if grain.name == "order":
-        conditions += [
-            f's."order" IS NOT DISTINCT FROM {text(row["order"])}',
-            f"s.product IS NOT DISTINCT FROM {text(row['product'])}",
-        ]
+        conditions += [f's."{part}" IS NOT DISTINCT FROM {text(row[part])}' for part in ("order", "product")]
     return f"""
-        SELECT s.*, {us} AS window_us FROM {table} s
-        JOIN equipment q ON q.equipment = s.equipment {grain.joins} WHERE {" AND ".join(conditions)}
+        SELECT s.*, {us} AS window_us, k.gives_time, k.gives_pieces
+        FROM {table} s JOIN equipment q ON q.equipment = s.equipment {grain.joins}
+        JOIN contributors k ON k.contributor = s.equipment AND k.equipment = {text(row["equipment"])} AND {gives}
+        WHERE {" AND ".join(conditions)}
     """
 
 
-def _intervals(reader: Reader, grain: Grain, row: dict[str, Any], contributors: pl.DataFrame) -> pl.DataFrame:
-    given = contributors.filter("gives_time")["contributor"].to_list()
-    part = _part(grain, row, given, f"(SELECT i.*, {grain.us} AS part_us FROM {grain.time} i)", "part_us")
+def _intervals(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFrame:
+    part = _part(grain, row, f"(SELECT i.*, {grain.us} AS part_us FROM {grain.time} i)", "k.gives_time", "s.part_us")
     start, end = '"start"', '"end"'
     if grain.name in _FIXED:
         start = f'greatest("start", {instant(_us(row["window_start"]))})'
         end = f'least("end", {instant(_us(row["window_end"]))})'
     return reader.query(
         f"""
-        SELECT equipment, {start} AS "start", {end} AS "end", account, category, reason, product, "order", window_us AS us
+        SELECT equipment, {start} AS "start", {end} AS "end", account, category, reason, product, "order",
+            window_us AS us
         FROM ({part}) WHERE window_us > 0 ORDER BY "start", equipment
         """
     )
 
 
-def _pieces(reader: Reader, grain: Grain, row: dict[str, Any], contributors: pl.DataFrame) -> pl.DataFrame:
+def _pieces(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFrame:
     """Pieces by all that the ideal cycle depends on; the cycle is null where there is none or where it changed."""
-    given = contributors["contributor"].to_list()
     return reader.query(
         f"""
-        SELECT c.equipment, quality, reason, product, "order", sum(pieces)::BIGINT AS pieces,
+        SELECT equipment, gives_time, gives_pieces, quality, reason, product, "order", sum(pieces)::BIGINT AS pieces,
             sum(ideal_us)::BIGINT AS ideal_us, sum(no_ideal)::BIGINT AS no_ideal,
             CASE WHEN sum(pieces) <> 0 AND sum(no_ideal) = 0 AND sum(ideal_us) % sum(pieces) = 0
                 THEN (sum(ideal_us) // sum(pieces))::BIGINT END AS ideal_cycle_us
-        FROM ({_part(grain, row, given, grain.pieces, "0")}) c GROUP BY ALL ORDER BY ALL
+        FROM ({_part(grain, row, grain.pieces, "true", "0")}) GROUP BY ALL ORDER BY ALL
         """
     )
 

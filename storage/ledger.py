@@ -9,7 +9,6 @@ import polars as pl
 from kpis.plant import Plant
 from storage.database import microseconds
 from storage.history import corrections
-from storage.schema import EVENT_COLUMNS
 
 ACCOUNTABLE = ("state", "count", "counter")
 """Event types that begin the accounting of an equipment."""
@@ -17,29 +16,11 @@ ACCOUNTABLE = ("state", "count", "counter")
 ALIVE = (*ACCOUNTABLE, "order", "status")
 """Event types that show an equipment is there."""
 
-_POLARS: dict[str, pl.DataType] = {
-    "VARCHAR": pl.String(),
-    "BIGINT": pl.Int64(),
-    "BOOLEAN": pl.Boolean(),
-    "TIMESTAMPTZ": pl.Int64(),  # in microseconds
-}
-
 RANGES = pl.Schema({"equipment": pl.String, "type": pl.String, "first_ts": pl.Int64, "last_ts": pl.Int64})
-
-LATEST = pl.Schema(
-    {
-        "below": pl.String,
-        "role": pl.String,
-        "own": pl.Boolean,
-        **{name: _POLARS[kind] for name, kind, _ in EVENT_COLUMNS},
-    }
-)
-"""Remembered events, see storage.latest; an equipment without rows is not remembered."""
-
 
 @dataclass
 class Ledger:
-    """Horizon, first accounted instants, event ranges, corrections, latest events, and when each equipment is due.
+    """Horizon, first accounted instants, event ranges, corrections, and when each equipment is due.
 
     `horizon` is None in an empty store. An equipment without an entry in `due` is looked at in every flush.
     """
@@ -49,7 +30,6 @@ class Ledger:
     horizon: int | None = None
     accounted: dict[str, int] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
-    latest: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LATEST))
     ranges: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RANGES))
     rulings: pl.DataFrame = field(default_factory=pl.DataFrame)
     retracted: pl.DataFrame = field(default_factory=pl.DataFrame)

@@ -13,7 +13,8 @@ import polars as pl
 from kpis.work import BEGINNING, MINUTE_US, SPANS, Work, floor_minute
 from storage.history import events_in, nearest, run_ends, touching
 from storage.ledger import Ledger
-from storage.prior import infers_state, prior, questions
+from storage.memory import Memory
+from storage.prior import asking, infers_state, prior, questions
 
 FEW = 8
 """So many late events of an equipment are looked at one by one; more are taken as one span up to the horizon."""
@@ -35,52 +36,77 @@ class Taken:
     first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
 
-def plan(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon: int) -> Work | None:
+def plan(
+    con: duckdb.DuckDBPyConnection, ledger: Ledger, memory: Memory, taken: Taken, horizon: int
+) -> Work | None:
     """The work that brings the accounts up to date; None when there is none.
 
     `ledger` already knows the new first instants and corrections, but not yet the new event ranges and horizon.
     """
-    return work_on(con, ledger, _spans(con, ledger, taken, horizon), taken.added, horizon)
+    return work_on(con, ledger, memory, _spans(con, ledger, taken, horizon), taken.added, horizon)
 
 
 def work_on(
-    con: duckdb.DuckDBPyConnection, ledger: Ledger, changes: pl.DataFrame, added: pl.DataFrame, horizon: int
+    con: duckdb.DuckDBPyConnection,
+    ledger: Ledger,
+    memory: Memory,
+    changes: pl.DataFrame,
+    added: pl.DataFrame,
+    horizon: int,
 ) -> Work | None:
     """The work for changed spans: rows of `equipment`, `start`, `end`, `count_start`, `count_end`, as they come.
 
-    `added` are events that are not in the store yet.
+    `added` are events that are not in the store yet. What is remembered is not read.
     """
     spans = _merged(changes)
     if spans.is_empty():
         return None
-    spans, context = _with_context(con, spans, horizon)
+    # Several spans of an equipment may have to be joined when the intervals around them are known.
+    alone = spans.select(pl.len().over("equipment") == 1).to_series()
+    fresh = memory.covers(spans) & alone
+    recent, older = spans.filter(fresh), spans.filter(~fresh)
+    events, prior_events = [added], []
+    contexts = []
+    if recent.height:
+        contexts.append(memory.context(recent, horizon))
+        events.append(memory.recent())
+        prior_events.append(memory.prior(asking(recent)))
+    if older.height:
+        older, context = (
+            frame.with_columns(pl.col("unit") + spans.height) for frame in _with_context(con, older, horizon)
+        )
+        contexts.append(context)
+        events.append(events_in(con, _ranges(older, ledger), ledger.retracted))
+        prior_events.append(prior(con, ledger, older))
+    spans = pl.concat([recent, older.select(recent.columns)])
     accounted = pl.DataFrame(
         list(ledger.accounted.items()), schema={"equipment": pl.String, "accounted_from": pl.Int64}, orient="row"
     )
     spans = spans.join(accounted, on="equipment", how="left", maintain_order="left").with_columns(
         pl.col("accounted_from").fill_null(NEVER)
     )
-    holders = ledger.holders()
-    ranges = (
+    known = pl.concat([frame.select(added.columns) for frame in events])
+    return Work(
+        spans=spans.select(SPANS.names()),
+        events=known.unique(["equipment", "id"]) if recent.height and older.height else known,
+        prior=pl.concat(prior_events, how="diagonal"),
+        reclassified=ledger.rulings.select("equipment", "id", "ts", "start", "end", "state", "reason"),
+        context=pl.concat(contexts),
+        horizon=horizon,
+    )
+
+
+def _ranges(spans: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """Whose events of which time spans depend on."""
+    return (
         spans.select(
-            "unit",
             below="equipment",
             first=pl.min_horizontal("start", "count_start"),
             last=pl.max_horizontal("end", "count_end"),
         )
-        .join(holders, on="below")
+        .join(ledger.holders(), on="below")
         .select("equipment", "first", "last")
         .unique()
-    )
-    # What is on time has nothing after it in the store: the events at hand are all there are.
-    old = events_in(con, ranges, ledger.retracted)
-    return Work(
-        spans=spans.select(SPANS.names()),
-        events=pl.concat([old, added.select(old.columns)], how="vertical"),
-        prior=prior(con, ledger, spans),
-        reclassified=ledger.rulings.select("equipment", "id", "ts", "start", "end", "state", "reason"),
-        context=context,
-        horizon=horizon,
     )
 
 

@@ -9,7 +9,7 @@ from kpis.work import Work
 from storage.history import ASKED, REACHES, events_in, nearest
 from storage.ledger import ALIVE, Ledger
 
-_ANSWERS = pl.DataFrame(
+ANSWERS = pl.DataFrame(
     [
         *(("base", kind, own) for kind, own in (("state", True), ("status", True), ("status", False))),
         *(("order", "order", own) for own in (True, False)),
@@ -34,47 +34,28 @@ def questions(ledger: Ledger, asking: pl.DataFrame, limit: str) -> pl.DataFrame:
     """
     limits = ledger.ranges.select("equipment", "type", limit=limit)
     return (
-        asking.join(_ANSWERS, on="role")
+        asking.join(ANSWERS, on="role")
         .join(ledger.holders(), on=["below", "own"])
         .join(limits, on=["equipment", "type"])
         .select(ASKED.names())
     )
 
 
-def prior(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
-    """The events from before the spans that still hold at their start, by `unit` and `role`.
-
-    What is remembered from the last flush is taken from there, if it is all older than the span.
-    """
+def asking(spans: pl.DataFrame) -> pl.DataFrame:
+    """What has to be known of the time before spans: `unit`, `below`, `role`, `at` and `quality`."""
     units = spans.select("unit", "start", "count_start", below="equipment")
-    stale = [path for path, item in ledger.plant.equipment.items() if item.stale_after_us > 0]
-    asking = pl.concat(
-        [
-            *(
-                units.select("unit", "below", role=pl.lit(role), at="start", quality=pl.lit(None, pl.String))
-                for role in ("base", "order", "own")
-            ),
-            _readings(units),
-        ]
-    ).filter((pl.col("role") != "own") | pl.col("below").is_in(stale))
-    remembered = _remembered(ledger, asking)
-    known = asking.join(ledger.latest.select("below").unique(), on="below", how="semi")
-    newer = known.join(ledger.latest.select("below", "role", "quality", "ts"), on=["below", "role"]).filter(
-        pl.col("ts") >= pl.col("at"), (pl.col("role") != "counter") | (pl.col("quality") == pl.col("quality_right"))
+    roles = (
+        units.select("unit", "below", role=pl.lit(role), at="start", quality=pl.lit(None, pl.String))
+        for role in ("base", "order", "own")
     )
-    settled = known.join(newer, on=["unit", "role", "quality"], how="anti", nulls_equal=True)
-    open_ = asking.join(settled, on=["unit", "role", "quality"], how="anti", nulls_equal=True)
-    asked = questions(ledger, open_, limit="first_ts")
+    return pl.concat([*roles, _readings(units)])
+
+
+def prior(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
+    """The events from before the spans that still hold at their start, by `unit` and `role`."""
+    asked = questions(ledger, asking(spans), limit="first_ts")
     answers = nearest(con, asked.filter(pl.col("limit") < pl.col("at")), ledger.retracted, before=True)
-    return pl.concat([answers, remembered, _marks(con, ledger, spans)], how="diagonal")
-
-
-def _remembered(ledger: Ledger, asking: pl.DataFrame) -> pl.DataFrame:
-    """The remembered events that answer questions: those older than the instant asked about."""
-    found = asking.rename({"quality": "asked"}).join(ledger.latest, on=["below", "role"]).filter(
-        pl.col("ts") < pl.col("at"), (pl.col("role") != "counter") | (pl.col("asked") == pl.col("quality"))
-    )
-    return found.drop("below", "at", "asked")
+    return pl.concat([answers, _marks(con, ledger, spans)], how="diagonal")
 
 
 def _readings(units: pl.DataFrame) -> pl.DataFrame:

@@ -72,8 +72,8 @@ class Reader:
     ) -> pl.DataFrame:
         """Elements and KPIs of every window that starts in the time selected, in order of equipment and time.
 
-        `by` is one of storage.windows.WINDOWS; for sliding windows `length_us` and `step_us` say how long and how often. Raises
-        ConfigError for what does not exist.
+        `by` is one of storage.windows.WINDOWS; for sliding windows `length_us` and `step_us` say how long they are and
+        how often one ends. Raises ConfigError for what does not exist.
         """
         if definition not in DEFINITIONS:
             msg = f'unknown OEE definition "{definition}"'
@@ -96,12 +96,18 @@ class Reader:
             for number, all_ in enumerate(steps)
             for step in all_
         ]
-        return windows.select(keys).with_row_index("n").join(
-            pl.DataFrame(rows, schema=_STEPS, orient="row"), on="n", maintain_order="left_right"
-        ).drop("n")
+        return (
+            windows.select(keys)
+            .with_row_index("n")
+            .join(pl.DataFrame(rows, schema=_STEPS, orient="row"), on="n", maintain_order="left_right")
+            .drop("n")
+        )
 
     def six_big_losses(self, by: str, selection: Selection, *, length_us: int = 0, step_us: int = 0) -> pl.DataFrame:
-        """The six big losses of the same windows, six rows each; `share` is of their sum, null where that is not above 0."""
+        """The six big losses of the same windows, six rows each.
+
+        `share` is of their sum; null where that is not above 0.
+        """
         grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
         tables = self._narrowed(by, grain, selection, length_us)
         rows = self.query(

@@ -18,9 +18,9 @@ from storage import catalog
 from storage.changes import SEGMENTS
 from storage.database import bound, connect, instants
 from storage.ids import SeenIds, keys
-from storage.latest import latest, merged
 from storage.intake import admit, digest
 from storage.ledger import Ledger, load, widen
+from storage.memory import Memory
 from storage.migrations import migrate
 from storage.planning import plan, work_on
 from storage.views import create_views
@@ -95,6 +95,7 @@ class Store:
         self._writer.execute("SET TimeZone = 'UTC'")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._ledger = load(self._con, plant)
+        self._memory = Memory.empty()
         self._open: Transaction | None = None
         self._ids: SeenIds | None = None
         self._days: tuple[date, date] | None = None
@@ -151,7 +152,7 @@ class Store:
         horizon = self._horizon(batch, admitted.new, ranges)
         self._open = transaction = Transaction(self._writer, self._pool)
         transaction.append_events(admitted.new, self._ledger.flush + 1)
-        work = None if horizon is None else plan(self._con, after, taken, horizon)
+        work = None if horizon is None else plan(self._con, after, self._memory, taken, horizon)
         after = replace(after, ranges=ranges, horizon=horizon, flush=self._ledger.flush + 1)
         rejected = pl.concat([batch.rejected, refused])
         return Pending(
@@ -165,8 +166,7 @@ class Store:
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
             segments = transaction.write_accounts(pending.work, accounts, before.horizon)
-            remembered = merged(before.latest, latest(pending.work, after.plant))
-            after = replace(after, due=_due(before.due, accounts, pending.work), latest=remembered)
+            after = replace(after, due=_due(before.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
         rejected = self._write_rejected(transaction, pending)
@@ -176,6 +176,8 @@ class Store:
         transaction.commit()
         self._open = None
         self._ledger = after
+        if pending.work is not None and accounts is not None:
+            self._memory = self._memory.after(pending.work, accounts, after.tails(), after.plant)
         self._seen().add(keys(pending.new))
         return outcome
 
@@ -303,7 +305,7 @@ class Store:
             span = pl.DataFrame(
                 {"equipment": [path], "start": [start], "end": [end], "count_start": [start], "count_end": [end]}
             )
-            work = work_on(self._con, self._ledger, span, pl.DataFrame(schema=EVENTS), horizon)
+            work = work_on(self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS), horizon)
             if work is not None:
                 changed += transaction.write_accounts(work, account(work, self._ledger.plant), horizon).height
         return changed
