@@ -1,42 +1,61 @@
 """The command line: which commands there are, and how errors come out."""
 
-import os
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import typer
 
-from pipelines.commands import reading
+from kpis.errors import OeeflowError
+from pipelines.commands import database, explaining, filling, reading
 
-app = typer.Typer(
-    name="oeeflow",
-    help="OEE and manufacturing KPIs from machine events.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-
-COMMANDS = (
+COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    filling.init,
+    filling.validate,
+    filling.replay,
+    filling.recompute,
     reading.kpi,
+    reading.losses,
+    reading.stops,
     reading.timeline,
+    reading.alerts,
+    reading.rejected,
+    explaining.explain,
+    explaining.sql,
+    explaining.catalogue,
+    database.connect,
+    database.doctor,
+    database.export,
 )
-for command in COMMANDS:
-    app.command()(command)
+DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (database.migrate, database.backup, database.export)
+
+
+def _build() -> typer.Typer:
+    app = typer.Typer(
+        name="oeeflow",
+        help="OEE and manufacturing KPIs from machine events. Ends with 0 done, 1 finding, 2 usage or configuration.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    db = typer.Typer(help="Look after the store: migrate, backup, export.", no_args_is_help=True)
+    for command in COMMANDS:
+        app.command()(command)
+    for command in DB_COMMANDS:
+        db.command()(command)
+    app.add_typer(db, name="db")
+    return app
 
 
 def main() -> None:
     """Run a command. Exit status: 0 done, 1 finding, 2 usage or configuration, 130 interrupted."""
-    from kpis.errors import OeeflowError
-
     try:
-        app()
+        _build()()
     except OeeflowError as error:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:
-        # Nobody reads on; the interpreter must not try to flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

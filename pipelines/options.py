@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from storage.reader import Reader
     from storage.selection import Selection
 
-Db = Annotated[Path, typer.Option("--db", envvar="OEEFLOW_DB", help="The store, a DuckDB file.")]
+Db = Annotated[Path, typer.Option("--db", envvar="OEEFLOW_DB", help="DuckDB file of the store.", show_default=False)]
 Equipment = Annotated[
     str | None, typer.Option("--equipment", help="A path, or a pattern such as 'acme/ulm/*'; default: all.")
 ]
@@ -31,8 +31,6 @@ By = Annotated[str, typer.Option("--by", help="minute, hour, shift, day, week, m
 Length = Annotated[str | None, typer.Option("--length", help="Length of sliding windows; default: the plant's own.")]
 Step = Annotated[str | None, typer.Option("--step", help="Step of sliding windows; default: the plant's own.")]
 Output = Annotated[Format, typer.Option("--format", help="How results are written.")]
-
-DEFAULT_DB = Path("kpi.duckdb")
 
 
 @dataclass(frozen=True)

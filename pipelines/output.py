@@ -1,5 +1,6 @@
 """Results on standard output: JSON, CSV and Parquet for programs, tables for people."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from zoneinfo import ZoneInfo
 if TYPE_CHECKING:
     import polars as pl
 
-_ROWS_AT_ONCE = 50_000
-_PLAIN_WIDTH = 100
-_LEAST = 12
 Row = dict[str, Any]
+
+_ROWS_AT_ONCE = 20_000
+_MOST_ROWS_SHOWN = 1_000
+_LEAST_WIDTH = 12
 
 
 class Format(StrEnum):
@@ -28,24 +30,25 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table for people: its title, the text of a row in it, and whether numbers stand in it."""
+    """A column of a table for people: its title, the text of a row in it, and whether it is set to the right."""
 
     title: str
     text: Callable[[Row], str]
-    number: bool = False
+    right: bool = False
 
 
-def emit(frame: "pl.DataFrame", form: Format, columns: Sequence[Column]) -> None:
+def emit(frame: "pl.DataFrame", form: Format, columns: Sequence[Column] = ()) -> None:
     """Write a whole frame: the columns given as a table, all of the frame's own in any other format.
 
-    Times are RFC 3339 in UTC in JSON and CSV; what is undefined is null in JSON and empty in CSV.
+    Without columns the table too shows all. Times are RFC 3339 in UTC in JSON and CSV; what is undefined is null in
+    JSON and empty in CSV.
     """
     if form is Format.TABLE:
-        write_table(frame.to_dicts(), columns)
+        write_table(frame.to_dicts(), columns or [Column(name, plain(name)) for name in frame.columns])
     elif form is Format.JSON:
         _write_json(frame)
     elif form is Format.CSV:
-        _write(_times_as_text(frame).write_csv().encode())
+        _write(_as_texts(frame).write_csv().encode())
     else:
         buffer = BytesIO()
         frame.write_parquet(buffer)
@@ -53,66 +56,105 @@ def emit(frame: "pl.DataFrame", form: Format, columns: Sequence[Column]) -> None
 
 
 def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; nothing must be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
 
 
 def _write_json(frame: "pl.DataFrame") -> None:
+    start = b"[\n"
+    for part in frame.iter_slices(_ROWS_AT_ONCE):
+        if part.height:
+            _write(start + b",\n".join(map(json_object, part.iter_rows(named=True))))
+            start = b",\n"
+    _write(b"\n]\n" if frame.height else b"[]\n")
+
+
+def write_json_object(value: Row) -> None:
+    """Write one object, in an array like the rows of any other result."""
+    _write(b"[\n" + json_object(value) + b"\n]\n")
+
+
+def json_object(value: Row) -> bytes:
+    """A JSON object on one line, with times in RFC 3339 and NaN as null.
+
+    >>> json_object({"oee": float("nan"), "good": 3})
+    b'{"oee":null,"good":3}'
+    """
     import orjson
 
-    _write(b"[")
-    separator = b"\n"
-    for part in frame.iter_slices(_ROWS_AT_ONCE):
-        for row in part.iter_rows(named=True):
-            sys.stdout.buffer.write(separator + orjson.dumps(row, default=_as_text, option=orjson.OPT_UTC_Z))
-            separator = b",\n"
-    _write(b"\n]\n")
+    return orjson.dumps(value, default=_as_text, option=orjson.OPT_UTC_Z)
 
 
 def _as_text(value: object) -> str:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
-def _times_as_text(frame: "pl.DataFrame") -> "pl.DataFrame":
+def _as_texts(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """The frame with times and bytes as texts, for CSV."""
     import polars as pl
 
     def rfc3339(name: str) -> pl.Expr:
-        at = pl.col(name)
-        digits = "%Y-%m-%dT%H:%M:%S"
+        at, seconds = pl.col(name), "%Y-%m-%dT%H:%M:%S"
         whole = at.dt.microsecond() == 0
-        return pl.when(whole).then(at.dt.strftime(f"{digits}Z")).otherwise(at.dt.strftime(f"{digits}%.6fZ")).alias(name)
+        text = pl.when(whole).then(at.dt.strftime(f"{seconds}Z")).otherwise(at.dt.strftime(f"{seconds}%.6fZ"))
+        return text.alias(name)
 
-    times = [rfc3339(name) for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
-    binary = [
-        pl.col(name).map_elements(_as_text, return_dtype=pl.String)
-        for name, kind in frame.schema.items()
-        if kind == pl.Binary
-    ]
-    return frame.with_columns(times + binary)
+    columns = []
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Datetime):
+            columns.append(rfc3339(name))
+        elif kind == pl.Binary or kind.is_nested():
+            columns.append(pl.col(name).map_elements(_as_text, return_dtype=pl.String))
+    return frame.with_columns(columns)
+
+
+def write_text(text: str) -> None:
+    """Write lines of text as they are."""
+    _write(f"{text}\n".encode())
 
 
 def write_table(rows: Sequence[Row], columns: Sequence[Column], title: str | None = None) -> None:
-    """A table of these columns. Where the terminal is narrow the first column is shortened, from its left."""
+    """Write a table of these columns.
+
+    A terminal too narrow for it shortens the first column from its left, then the others from their right; what is
+    written elsewhere is never shortened.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[column.text(row) for column in columns] for row in rows]
-    console = Console(highlight=False)
+    cells = [[column.text(row) for column in columns] for row in rows[:_MOST_ROWS_SHOWN]]
     widths = [max([len(column.title), *(len(row[n]) for row in cells)]) for n, column in enumerate(columns)]
-    room = console.width if console.is_terminal else max(console.width, _PLAIN_WIDTH, sum(widths) + 2 * len(widths))
-    first = max(_LEAST, room - sum(widths[1:]) - 2 * len(widths))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    console = Console(highlight=False)
+    natural = sum(widths) + 2 * len(widths)
+    if not console.is_terminal:
+        console.width = max(natural, console.width)
+    gap = 2 if natural <= console.width else 1
+    first = max(_LEAST_WIDTH, console.width - sum(widths[1:]) - gap * len(widths))
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), title=title, title_justify="left")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.number else "left", no_wrap=True, overflow="ellipsis")
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis")
     for row in cells:
-        table.add_row(Text(_shortened(row[0], first)), *(Text(cell) for cell in row[1:]))
-    console.width = room
-    console.print(table)
+        table.add_row(*map(Text, [shortened(row[0], first), *row[1:]]))
+    with console.capture() as written:
+        console.print(table)
+    _write("".join(f"{line.rstrip()}\n" for line in written.get().splitlines()).encode())
+    if len(rows) > len(cells):
+        print(f"{len(rows) - len(cells):,} more rows: --format json, csv or parquet has all", file=sys.stderr)
 
 
-def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else f"…{text[1 - width :]}"
+def shortened(text: str, width: int) -> str:
+    """The end of a text that is too long: of a path it tells the most.
+
+    >>> shortened("acme/ulm/packing/line-1", 12)
+    '…king/line-1'
+    """
+    return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
 
 
 def percent(name: str, *, flag_above_1: bool = False) -> Callable[[Row], str]:
@@ -129,7 +171,7 @@ def percent(name: str, *, flag_above_1: bool = False) -> Callable[[Row], str]:
 
 def plain(name: str) -> Callable[[Row], str]:
     """The text of a value as it is; empty where there is none."""
-    return lambda row: "" if row[name] is None else str(row[name])
+    return lambda row: "" if row[name] is None else _as_text(row[name])
 
 
 def local(name: str, zone: ZoneInfo, *, seconds: bool = True) -> Callable[[Row], str]:
@@ -139,7 +181,7 @@ def local(name: str, zone: ZoneInfo, *, seconds: bool = True) -> Callable[[Row],
 
 
 def duration(name: str) -> Callable[[Row], str]:
-    """The text of microseconds, such as `1:02:03`."""
+    """The text of microseconds in hours, minutes and whole seconds, such as `1:02:03`."""
 
     def text(row: Row) -> str:
         us = row[name]

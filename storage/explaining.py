@@ -36,6 +36,10 @@ class Explanation:
     events: pl.DataFrame
     changes: pl.DataFrame
 
+    def time_by_account(self) -> pl.DataFrame:
+        """How much time, in how many intervals, is in each account."""
+        return self.intervals.group_by("account", maintain_order=True).agg(intervals=pl.len(), us=pl.col("us").sum())
+
 
 def explain(reader: Reader, equipment: str, by: str, at: int | None, definition: str) -> Explanation:
     """Unfold the window of an equipment that holds an instant (in µs); None: the last one.
@@ -46,7 +50,7 @@ def explain(reader: Reader, equipment: str, by: str, at: int | None, definition:
     row = _window(reader, equipment, by, at, definition)
     contributors = reader.query(
         "SELECT contributor, gives_time, gives_pieces FROM contributors "
-        f"WHERE equipment IN {texts([equipment])} ORDER BY contributor"
+        f"WHERE equipment = {text(row['equipment'])} ORDER BY contributor"
     )
     intervals = _intervals(reader, grain, row)
     return Explanation(

@@ -34,8 +34,9 @@ def admit(
         refers_to = pl.when(pl.col("type") == "reclassify").then("start").otherwise("ts")
         events = events.filter((refers_to < until) | (pl.col("type") == "retract"))
     known = pl.col("equipment").is_in(list(ledger.plant.equipment))
-    rejected = [_rejected(events.filter(~known), "unknown_equipment", "the plant file does not know this equipment")]
-    events = _identified(con, events.filter(known))
+    unknown = events.filter(~known)
+    rejected = [_rejected(unknown, "unknown_equipment", "the plant file does not know this equipment")]
+    events = _identified(con, events.filter(known) if unknown.height else events)
     batch = keys(events)
     suspect = pl.Series(ids.seen(batch)) | pl.Series(batch).is_duplicated()
     new, duplicates = events, 0
@@ -51,10 +52,10 @@ def admit(
 
 def _identified(con: duckdb.DuckDBPyConnection, events: pl.DataFrame) -> pl.DataFrame:
     """Events that came without an id get a hash of their content as one."""
+    if not events["id"].null_count():
+        return events
     nameless = pl.col("id").is_null()
     content = canonical_content(events.filter(nameless))
-    if content.is_empty():
-        return events
     with bound(con, contents=pl.DataFrame({"n": pl.int_range(len(content), eager=True), "content": content})):
         hashes = con.execute("SELECT md5(content) AS id FROM contents ORDER BY n").pl()["id"]
     place = nameless.cum_sum() - 1

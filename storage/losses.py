@@ -48,7 +48,8 @@ def six_big_losses_sql(grain: Grain) -> str:
             FROM dated s JOIN contributors k ON k.contributor = s.equipment
             WHERE k.gives_time GROUP BY ALL
         )
-        SELECT e.equipment, e.level, e.window_start, e.window_end, e.shift, e.status{joined_run}, n.loss,
+        SELECT e.equipment, e.level, e.window_start, e.window_end, e.shift, e.production_date,
+            e.status{joined_run}, n.loss,
             coalesce(l.us, 0) AS us,
             CASE WHEN n.loss = 'reduced_speed' AND e.no_ideal <> 0 THEN 'no_ideal_cycle'
                 WHEN n.loss = 'reduced_speed' AND l.us < 0 THEN 'ideal_cycle_too_long' END AS flag

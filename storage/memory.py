@@ -11,7 +11,7 @@ import polars as pl
 
 from kpis.plant import Plant
 from kpis.work import INTERVALS, Accounts, Work, floor_minute
-from storage.prior import ANSWERS, infers_state
+from storage.prior import by_role, infers_state, last_of
 from storage.schema import EVENT_COLUMNS
 
 _POLARS: dict[str, pl.DataType] = {
@@ -58,12 +58,7 @@ class Memory:
 
     def prior(self, asking: pl.DataFrame) -> pl.DataFrame:
         """The last events before the instants asked about: rows of `unit`, `below`, `role`, `at` and `quality`."""
-        found = asking.rename({"quality": "asked"}).join(self.events, on=["below", "role"])
-        found = found.filter(
-            pl.col("ts") < pl.col("at"), (pl.col("role") != "counter") | (pl.col("asked") == pl.col("quality"))
-        )
-        found = found.sort("ts", "id", "own").unique(["unit", "role", "asked"], keep="last", maintain_order=True)
-        return found.drop("below", "at", "asked")
+        return last_of(self.events, asking)
 
     def recent(self) -> pl.DataFrame:
         """All remembered events, each once."""
@@ -103,9 +98,7 @@ def _by_role(work: Work, since: pl.DataFrame, plant: Plant) -> pl.DataFrame:
     paths = since["below"].unique().to_list()
     pairs = [(path, holder, holder == path) for path in paths for holder in (path, *plant.ancestors(path))]
     holders = pl.DataFrame(pairs, schema={"below": pl.String, "equipment": pl.String, "own": pl.Boolean}, orient="row")
-    held = _needed(work.events, since, plant).join(holders, on="equipment").join(since, on="below")
-    held = held.join(ANSWERS, on=["type", "own"])
-    held = held.filter((pl.col("role") != "base") | (pl.col("type") != "status") | ~pl.col("online"))
+    held = by_role(_needed(work.events, since, plant), holders).join(since, on="below")
     prior = work.prior.filter(pl.col("role") != "mark").join(since, on="unit")
     both = pl.concat([held, prior.select(held.columns)])
     return both.with_columns(_quality=pl.when(pl.col("role") == "counter").then("quality")).unique(

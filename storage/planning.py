@@ -14,7 +14,7 @@ from kpis.work import BEGINNING, MINUTE_US, SPANS, Work, floor_minute
 from storage.history import events_in, nearest, run_ends, touching
 from storage.ledger import Ledger
 from storage.memory import Memory
-from storage.prior import asking, infers_state, prior, questions
+from storage.prior import asking, infers_state, prior, questions, with_added
 
 FEW = 8
 """So many late events of an equipment are looked at one by one; more are taken as one span up to the horizon."""
@@ -89,7 +89,7 @@ def work_on(
     return Work(
         spans=spans.select(SPANS.names()),
         events=known.unique(["equipment", "id"]) if recent.height and older.height else known,
-        prior=pl.concat(prior_events, how="diagonal"),
+        prior=with_added(pl.concat(prior_events, how="diagonal"), added, spans, ledger.holders()),
         reclassified=ledger.rulings.select("equipment", "id", "ts", "start", "end", "state", "reason"),
         context=pl.concat(contexts),
         horizon=horizon,
@@ -131,7 +131,8 @@ def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon
         for path, (old, new) in taken.first.items()
     ]
     first = pl.DataFrame(moved, schema={"below": pl.String, "at": pl.Int64, "until": pl.Int64}, orient="row")
-    spans.append(_span(first, end=pl.col("until")))
+    # A run begins no earlier than the accounting, so it moves with it.
+    spans.append(_span(run_ends(con, first, now) if first.height else first, end=pl.col("until")))
     rulings = taken.rulings.filter(pl.col("start") < now, pl.col("equipment").is_in(list(ledger.accounted)))
     spans.append(
         _span(

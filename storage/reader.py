@@ -20,7 +20,17 @@ from storage.selection import Selection, instant, narrowed, paths, texts
 from storage.views import elements_sql
 from storage.windows import SLIDING, grain_named, sliding
 
-_WINDOW: Final = ("equipment", "level", "window_start", "window_end", "shift", "status", "order", "product")
+_WINDOW: Final = (
+    "equipment",
+    "level",
+    "window_start",
+    "window_end",
+    "shift",
+    "production_date",
+    "status",
+    "order",
+    "product",
+)
 _STEPS: Final = pl.Schema(
     {"n": pl.UInt32, "step": pl.String, "factor": pl.String, "us": pl.Int64, "share": pl.Float64, "flag": pl.String}
 )
@@ -140,7 +150,8 @@ class Reader:
             relation = self._con.sql(statement)
             return pl.DataFrame() if relation is None else pl.DataFrame(relation)
         except (duckdb.Error, pl.exceptions.PolarsError) as error:
-            raise StorageError(str(error).splitlines()[0]) from error
+            hint = '`oeeflow sql "SHOW TABLES"` lists what there is, docs/data-dictionary.md tells what it means'
+            raise StorageError(str(error).splitlines()[0], hint=hint) from error
 
     def _windows(self, by: str, selection: Selection, columns: str, length_us: int, step_us: int) -> pl.DataFrame:
         grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)

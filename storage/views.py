@@ -33,34 +33,42 @@ _STOPS_NOW: Final = f"""
 
 
 def _rows(grain: Grain) -> str:
-    """Elements of single intervals, counts and stops, each with the parts of its window."""
+    """Elements of intervals, counts and stops, summed by what tells them apart, each with the parts of its window."""
     parts = ", ".join(f'i."{part}"' for part in grain.parts)
-    accounts = ", ".join(f"CASE WHEN i.account = '{name}' THEN {grain.us} ELSE 0 END AS {name}_us" for name in ACCOUNTS)
+    accounts = ", ".join(f"CASE WHEN i.account = '{name}' THEN i.us ELSE 0 END AS {name}_us" for name in ACCOUNTS)
     pieces = ", ".join(f"CASE WHEN i.quality = '{name}' THEN i.pieces ELSE 0 END AS {name}" for name in PIECES)
     failure = "i.category = 'down' AND NOT i.minor"
 
     def when(condition: str, name: str) -> str:
-        return f"CASE WHEN {condition} THEN {grain.us} ELSE 0 END AS {name}"
+        return f"CASE WHEN {condition} THEN i.us ELSE 0 END AS {name}"
 
-    no_order = """i.account = 'idle' AND i."order" IS NULL"""
     stopped = "i.account IN ('setup', 'planned_stop', 'minor_stop', 'down', 'idle')"
+    # The many rows are summed with few columns, then the few rows are spread over many columns.
     return f"""
         SELECT i.equipment, {parts}, {accounts},
-            {when("i.account = 'producing' AND i.schedule <> 'scheduled'", "overtime_us")},
-            {when(no_order, "idle_without_order_us")},
-            {when('i."order" IS NOT NULL', "order_us")},
+            {when("i.account = 'producing' AND i.outside", "overtime_us")},
+            {when("i.account = 'idle' AND NOT i.ordered", "idle_without_order_us")},
+            {when("i.ordered", "order_us")},
             {when(f"r.maintenance = 'corrective' AND {stopped}", "corrective_us")},
             {when(f"r.maintenance = 'preventive' AND {stopped}", "preventive_us")},
             {when("i.account <> 'unscheduled'", "scheduled_us")}, true AS timed
-        FROM {grain.time} i LEFT JOIN reasons r ON r.reason = i.reason
+        FROM (
+            SELECT i.equipment, {parts}, i.account, i.reason, i.schedule <> 'scheduled' AS outside,
+                i."order" IS NOT NULL AS ordered, sum({grain.us}) AS us
+            FROM {grain.time} i GROUP BY ALL
+        ) i LEFT JOIN reasons r ON r.reason = i.reason
         UNION ALL BY NAME
         SELECT i.equipment, {parts}, {pieces}, i.ideal_us, i.no_ideal, true AS counted,
             CASE WHEN i.quality = 'good' THEN i.ideal_us ELSE 0 END AS good_ideal_us
-        FROM {grain.pieces} i
+        FROM (
+            SELECT i.equipment, {parts}, i.quality, sum(i.pieces) AS pieces, sum(i.ideal_us) AS ideal_us,
+                sum(i.no_ideal) AS no_ideal
+            FROM {grain.pieces} i GROUP BY ALL
+        ) i
         UNION ALL BY NAME
-        SELECT i.equipment, {parts}, 1 AS stops, ({failure})::BIGINT AS failures,
-            CASE WHEN {failure} THEN i.us ELSE 0 END AS failure_us
-        FROM {grain.stops} i
+        SELECT i.equipment, {parts}, count(*) AS stops, count(*) FILTER ({failure}) AS failures,
+            coalesce(sum(i.us) FILTER ({failure}), 0) AS failure_us
+        FROM {grain.stops} i GROUP BY i.equipment, {parts}
     """
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from kpis.errors import ConfigError
+from pipelines.commands import filling, reading
 
 EXAMPLES: Final = Path(str(files("pipelines"))) / "examples"
 LINE: Final = "acme/ulm/packing/line-1"
@@ -84,9 +85,10 @@ def _copy(examples: Path, folder: Path) -> None:
 
 
 def _run(*words: str | Path, shown: str | None = None) -> None:
-    """Run a command of the command line, and show it as it would be typed."""
-    from pipelines.cli import app
-
+    """Run a command as if it were typed, and show it."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    for command in (filling.replay, reading.kpi, reading.losses):
+        app.command()(command)
     console.print(f"[dim]$ {shown or _line(*words)}[/dim]", soft_wrap=True)
     status = app([str(word) for word in words], standalone_mode=False)
     if status:

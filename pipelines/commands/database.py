@@ -1,0 +1,131 @@
+"""Commands that look after the store: access for other programs, health, copies."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.options import Db, Output
+from pipelines.output import Column, Format, emit, plain, write_table, write_text
+
+Folder = Annotated[Path, typer.Argument(help="Folder to write to, new or empty.", show_default=False)]
+
+
+class ExportFormat(StrEnum):
+    """How tables are exported."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+def connect(db: Db) -> None:
+    """How to attach to the store from DuckDB, Python, polars or a BI tool.
+
+    Examples:
+      oeeflow connect --db kpi.duckdb
+    """
+    path = db.resolve()
+    write_text(
+        f"""\
+The store is one DuckDB file: {path}
+Open it read-only, while no oeeflow command writes to it; docs/data-dictionary.md tells its tables and views.
+
+DuckDB (command line)
+    duckdb -readonly '{path}'
+    SELECT equipment, window_start, shift, oee FROM kpi_shift ORDER BY window_start;
+
+DuckDB (beside another database)
+    ATTACH '{path}' AS oee (READ_ONLY);
+    SELECT * FROM oee.kpi_day;
+
+Python
+    import duckdb
+    con = duckdb.connect({str(path)!r}, read_only=True)
+    rows = con.sql("SELECT * FROM kpi_shift").fetchall()
+
+polars
+    frame = con.sql("SELECT * FROM kpi_shift").pl()
+
+BI tools (Power BI, Tableau, Metabase, Superset, Grafana: their DuckDB driver)
+    database or path   {path}
+    access mode        READ_ONLY
+    without a driver   oeeflow export FOLDER --db '{path}'  writes Parquet or CSV"""
+    )
+
+
+def doctor(db: Db, form: Output = Format.TABLE) -> None:
+    """Check versions, the store, the disk and the plant file; ends with 1 if something needs doing.
+
+    Examples:
+      oeeflow doctor --db kpi.duckdb
+    """
+    import platform
+    import zoneinfo
+    from importlib.metadata import version
+
+    import polars as pl
+
+    from storage.health import Finding, findings
+
+    found = [Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")]
+    packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "bytewax"))
+    found.append(Finding("ok", "packages", packages))
+    zones = len(zoneinfo.available_timezones())
+    if zones:
+        found.append(Finding("ok", "time zones", f"{zones} known"))
+    else:
+        found.append(Finding("fail", "time zones", "no time zone data", "install the Python package tzdata"))
+    found += findings(db)
+    if form is Format.TABLE:
+        for finding in found:
+            advice = f"\n      {finding.advice}" if finding.advice else ""
+            write_text(f"{finding.level:<4}  {finding.subject}: {finding.text}{advice}")
+    else:
+        emit(pl.DataFrame(found), form)
+    if any(finding.level != "ok" for finding in found):
+        raise typer.Exit(1)
+
+
+def migrate(db: Db) -> None:
+    """Bring a store of an older oeeflow up to date.
+
+    Examples:
+      oeeflow db migrate --db kpi.duckdb
+    """
+    from storage.maintenance import upgrade
+
+    made = upgrade(db)
+    print(f"applied: {', '.join(made)}" if made else "the schema is up to date", file=sys.stderr)
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="New file for the copy.", show_default=False)],
+    db: Db,
+) -> None:
+    """Copy the store to a new file, whole and checked.
+
+    Examples:
+      oeeflow db backup kpi-2026-03-02.duckdb --db kpi.duckdb
+    """
+    from storage.maintenance import back_up
+
+    print(f"{back_up(db, target):,} events copied to {target}", file=sys.stderr)
+
+
+def export(
+    folder: Folder,
+    db: Db,
+    form: Annotated[ExportFormat, typer.Option("--format", help="Format of the files.")] = ExportFormat.PARQUET,
+) -> None:
+    """Write every table and every view of results to a file each.
+
+    Examples:
+      oeeflow export out --db kpi.duckdb
+      oeeflow export out --db kpi.duckdb --format csv
+    """
+    from storage.maintenance import export as write
+
+    rows = [{"name": name, "rows": number} for name, number in write(db, folder, form.value).items()]
+    write_table(rows, [Column("table", plain("name")), Column("rows", plain("rows"), right=True)])

@@ -1,0 +1,112 @@
+"""Care of a store: newer schema, copies, exports."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final, Literal
+
+import duckdb
+
+from kpis.errors import StorageError
+from kpis.plant import load_plant
+from storage.database import connect
+from storage.migrations import migrate
+from storage.schema import TABLES
+from storage.views import create_views
+
+EXPORTED_VIEWS: Final = "view_name LIKE 'kpi!_%' ESCAPE '!' OR view_name IN ('time_elements', 'losses', 'data_quality')"
+
+
+def upgrade(path: Path) -> list[str]:
+    """Bring the schema of a store up to date and make its views anew; names of the changes made.
+
+    Raises StorageError when there is no store or it is of a newer version.
+    """
+    _must_exist(path)
+    con = connect(path, read_only=False)
+    try:
+        made = migrate(con)
+        for (text,) in con.execute("SELECT text FROM plants").fetchall():
+            create_views(con, load_plant(text))
+        con.execute("CHECKPOINT")
+    finally:
+        con.close()
+    return made
+
+
+def back_up(path: Path, target: Path) -> int:
+    """Copy a store to a new file, whole and checked; how many events are in it.
+
+    The copy has its name only once it is on disk and can be read. Raises StorageError when the store is being written,
+    the target is there already or cannot be written.
+    """
+    _must_exist(path)
+    if target.exists():
+        msg = f"{target} is there already"
+        raise StorageError(msg, hint="name a new file; copies are never overwritten")
+    partial = target.with_name(f"{target.name}.partial")
+    # Open for writing, so that nobody else writes meanwhile and the log is merged into the file.
+    con = connect(path, read_only=False)
+    try:
+        con.execute("CHECKPOINT")
+        events = _events(con)
+        shutil.copyfile(path, partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        _check(partial, events)
+        partial.rename(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        msg = f"cannot write {target}: {(error.strerror or str(error)).lower()}"
+        raise StorageError(msg, hint="check the folder, the permissions and the space left") from error
+    finally:
+        con.close()
+    return events
+
+
+def export(path: Path, folder: Path, form: Literal["parquet", "csv"]) -> dict[str, int]:
+    """Write every table and every view of results to a file of its own; rows of each by name.
+
+    Raises StorageError when the folder is not empty or cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        msg = f"the folder {folder} is not empty"
+        raise StorageError(msg, hint="name a new one, so that files of two exports do not mix")
+    con = connect(path, read_only=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        views = con.execute(f"SELECT view_name FROM duckdb_views() WHERE {EXPORTED_VIEWS} ORDER BY 1").fetchall()
+        names = [table.name for table in TABLES] + [view for (view,) in views]
+        return {name: _copy(con, name, folder / f"{name}.{form}", form) for name in names}
+    except (OSError, duckdb.Error) as error:
+        msg = f"cannot export to {folder}: {str(error).splitlines()[0]}"
+        raise StorageError(msg, hint="check the permissions and the space left") from error
+    finally:
+        con.close()
+
+
+def _copy(con: duckdb.DuckDBPyConnection, name: str, file: Path, form: str) -> int:
+    target = str(file).replace("'", "''")
+    written = con.execute(f"COPY (FROM \"{name}\") TO '{target}' (FORMAT {form})").fetchall()
+    return int(written[0][0])
+
+
+def _must_exist(path: Path) -> None:
+    if not path.exists():
+        msg = f"there is no store at {path}"
+        raise StorageError(msg, hint="name another with --db or OEEFLOW_DB")
+
+
+def _events(con: duckdb.DuckDBPyConnection) -> int:
+    return int(con.execute("SELECT count(*) FROM events").fetchall()[0][0])
+
+
+def _check(copy: Path, events: int) -> None:
+    con = connect(copy, read_only=True)
+    try:
+        found = _events(con)
+    finally:
+        con.close()
+    if found != events:
+        msg = f"the copy has {found} events, the store {events}"
+        raise StorageError(msg, hint="the disk may be faulty; try another")
