@@ -27,7 +27,8 @@ def account(work: Work, plant: Plant) -> Accounts:
     made, due = _facts(work, mine, pieces, plant)
     facts = _same_runs(pl.concat([_around(work), made]).sort("unit", "start", "end"))
     rows = _derive(facts.filter(pl.col("start") < pl.col("end")), work, plant)
-    due = pl.concat([due, _outgrown(rows, work)]).filter(pl.col("at") > work.horizon)
+    # What changes at the horizon itself does not show yet, so it is due as well.
+    due = pl.concat([due, _outgrown(rows, work)]).filter(pl.col("at") >= work.horizon)
     return Accounts(
         intervals=_intervals(rows),
         pieces=pieces_.by_minute(work, pieces, facts, plant),

@@ -188,7 +188,9 @@ def reclassified_track(work: Work, plant: Plant) -> pl.DataFrame:
     rulings = work.reclassified.rename({"start": "from", "end": "to"}).join(
         work.spans.select(SPANS.names()[:4]), on="equipment"
     )
-    rulings = rulings.filter((pl.col("from") < pl.col("end")) & (pl.col("to") > pl.col("start")))
+    # One on time to come still tells when its equipment is due.
+    ahead = (pl.col("from") < pl.col("end")) | (pl.col("end") > work.horizon)
+    rulings = rulings.filter(ahead & (pl.col("to") > pl.col("start")))
     if rulings.is_empty():
         return pl.DataFrame(schema=schema)
     bounds = pl.concat([rulings.select("unit", at="from"), rulings.select("unit", at="to")]).unique()

@@ -108,7 +108,7 @@ class Work:
 class Accounts:
     """The accounts of the spans: whole intervals and stops with their context, pieces by whole minutes.
 
-    `due` tells for each span the next instant after the horizon at which something changes without an event.
+    `due` tells for each span the next instant, from the horizon on, at which something changes without an event.
     """
 
     intervals: pl.DataFrame

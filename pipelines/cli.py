@@ -7,9 +7,10 @@ from typing import Final
 import typer
 
 from kpis.errors import OeeflowError
-from pipelines.commands import database, explaining, filling, reading
+from pipelines.commands import database, demonstrating, explaining, filling, reading
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    demonstrating.demo,
     filling.init,
     filling.validate,
     filling.replay,

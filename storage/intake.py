@@ -148,6 +148,8 @@ def digest(con: duckdb.DuckDBPyConnection, ledger: Ledger, new: pl.DataFrame) ->
         retracted=retracted,
         rulings=pl.concat([ledger.rulings, rulings]).join(retracted, how="anti", **names),
         accounted=dict(ledger.accounted),
+        # A ruling on time to come changes when its equipment is due.
+        due={path: at for path, at in ledger.due.items() if path not in set(rulings["equipment"])},
     )
     first = _moved(con, ledger, after, added, gone)
     return Taken(added, gone, pl.concat([rulings, unruled]), first), after

@@ -166,7 +166,7 @@ class Store:
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
             segments = transaction.write_accounts(pending.work, accounts, before.horizon)
-            after = replace(after, due=_due(before.due, accounts, pending.work))
+            after = replace(after, due=_due(after.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
         rejected = self._write_rejected(transaction, pending)
@@ -305,7 +305,7 @@ class Store:
             span = pl.DataFrame(
                 {"equipment": [path], "start": [start], "end": [end], "count_start": [start], "count_end": [end]}
             )
-            work = work_on(self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS), horizon)
+            work = work_on(self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS).drop("line"), horizon)
             if work is not None:
                 changed += transaction.write_accounts(work, account(work, self._ledger.plant), horizon).height
         return changed

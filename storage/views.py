@@ -54,20 +54,20 @@ def _rows(grain: Grain) -> str:
             {when("i.account <> 'unscheduled'", "scheduled_us")}, true AS timed
         FROM (
             SELECT i.equipment, {parts}, i.account, i.reason, i.schedule <> 'scheduled' AS outside,
-                i."order" IS NOT NULL AS ordered, sum({grain.us}) AS us
+                i."order" IS NOT NULL AS ordered, sum({grain.us})::BIGINT AS us
             FROM {grain.time} i GROUP BY ALL
         ) i LEFT JOIN reasons r ON r.reason = i.reason
         UNION ALL BY NAME
         SELECT i.equipment, {parts}, {pieces}, i.ideal_us, i.no_ideal, true AS counted,
             CASE WHEN i.quality = 'good' THEN i.ideal_us ELSE 0 END AS good_ideal_us
         FROM (
-            SELECT i.equipment, {parts}, i.quality, sum(i.pieces) AS pieces, sum(i.ideal_us) AS ideal_us,
-                sum(i.no_ideal) AS no_ideal
+            SELECT i.equipment, {parts}, i.quality, sum(i.pieces)::BIGINT AS pieces,
+                sum(i.ideal_us)::BIGINT AS ideal_us, sum(i.no_ideal)::BIGINT AS no_ideal
             FROM {grain.pieces} i GROUP BY ALL
         ) i
         UNION ALL BY NAME
         SELECT i.equipment, {parts}, count(*) AS stops, count(*) FILTER ({failure}) AS failures,
-            coalesce(sum(i.us) FILTER ({failure}), 0) AS failure_us
+            coalesce(sum(i.us) FILTER ({failure}), 0)::BIGINT AS failure_us
         FROM {grain.stops} i GROUP BY i.equipment, {parts}
     """
 
