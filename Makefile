@@ -35,7 +35,8 @@ type: setup ## strict types
 	$(BIN)/mypy
 
 bench: setup ## speed and memory, written to benchmarks/RESULTS.md
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.engine
 
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m kpis.catalogue > docs/kpis.md
+	$(BIN)/python -m storage.dictionary > docs/data-dictionary.md

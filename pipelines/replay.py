@@ -17,7 +17,8 @@ from kpis.plant import Plant, Source, load_plant
 from pipelines.flow import dataflow
 from pipelines.operators import Halt, run
 from pipelines.shards import Accountants
-from pipelines.sources import open_events, size_of
+from pipelines.sources import ROWS, open_events, size_of
+from pipelines.sources.batching import even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
 from storage.catalog import stored_plant
@@ -197,7 +198,7 @@ class _Feed:
             self.file = path
             end, whole = start, True
             try:
-                for chunk in open_events(path, self._source, start):
+                for chunk in even(open_events(path, self._source, start), ROWS):
                     self.bytes_read = done + chunk.bytes_read
                     end = chunk.end
                     position = Position(digest, str(path), end, complete=False)

@@ -66,7 +66,7 @@ class Simulation:
         paths = []
         for day, lines in self.days.items():
             paths.append(folder / f"{day}.jsonl.gz")
-            paths[-1].write_bytes(gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0))
+            paths[-1].write_bytes(gzip.compress(b"".join(line + b"\n" for line in lines), compresslevel=6, mtime=0))
         return paths
 
 

@@ -55,14 +55,17 @@ class Track(Generic[Value]):
 
     def parts(self, start: int | None = None, end: int | None = None) -> Iterator[tuple[int, int, Value]]:
         """Maximal parts of one value with their start and end, clipped to the range asked for."""
-        low, high = self.start if start is None else start, self.end if end is None else end
+        low = self.start if start is None else max(start, self.start)
+        high = self.end if end is None else min(end, self.end)
         began = low
-        for index, value in enumerate(self._values):
+        for index in range(bisect_right(self._starts, low) - 1, len(self._starts)):
             until = self._starts[index + 1] if index + 1 < len(self._starts) else self.end
-            if until <= began or (until < high and self._values[index + 1] == value):
+            if until < high and self._values[index + 1] == self._values[index]:
                 continue
-            if began < min(until, high):
-                yield began, min(until, high), value
+            if began < high:
+                yield began, min(until, high), self._values[index]
+            if until >= high:
+                return
             began = until
 
 

@@ -141,11 +141,12 @@ def first_accounted(con: duckdb.DuckDBPyConnection, paths: list[str], retracted:
 
 
 def corrections(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All rulings on past times, and all retractions: few, so they are kept at hand."""
-    rulings = con.execute(f"SELECT {_EVENT} FROM events e WHERE type = 'reclassify'").pl()
+    """All rulings on past times that hold, and all retractions: few, so they are kept at hand."""
     retracted = con.execute(
         "SELECT DISTINCT equipment, details->>'$.target' AS target FROM events WHERE type = 'retract'"
     ).pl()
+    with bound(con, retracted=retracted):
+        rulings = con.execute(f"SELECT {_EVENT} FROM events e WHERE type = 'reclassify' AND {_KEPT}").pl()
     return microseconds(rulings), retracted
 
 

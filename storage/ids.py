@@ -1,6 +1,5 @@
 """Which ids have been seen: 64-bit keys in memory, so that a new event costs no search through history."""
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -10,8 +9,7 @@ import polars as pl
 Keys = npt.NDArray[np.uint64]
 
 LARGEST: Final = 1 << 25
-"""So many ids are remembered (256 MiB). A repeated event is recognised at any age, for it has the same time; an id
-that comes again with another time is recognised as long as it is among the remembered."""
+"""So many ids are remembered (256 MiB), the latest ones; events as old as a forgotten one are looked up instead."""
 
 
 def keys(events: pl.DataFrame) -> Keys:
@@ -22,30 +20,32 @@ def keys(events: pl.DataFrame) -> Keys:
 class SeenIds:
     """Sorted runs of keys; runs of about the same size are merged, so that there are few."""
 
-    def __init__(self, batches: Iterable[Keys] = ()) -> None:
-        self._runs: list[Keys] = []
-        for batch in batches:
-            self.add(batch)
+    def __init__(self) -> None:
+        self._runs: list[tuple[Keys, int]] = []
+        self._forgotten_until: int | None = None
 
-    def seen(self, batch: Keys) -> npt.NDArray[np.bool_]:
-        """For each key whether it may have been seen."""
+    def seen(self, batch: Keys, ts: pl.Series) -> npt.NDArray[np.bool_]:
+        """For each key whether it may have been seen; `ts` are the instants of the events, in microseconds."""
         order = np.argsort(batch)
         ordered = batch[order]
         found = np.zeros(len(batch), dtype=np.bool_)
-        for run in self._runs:
+        for run, _ in self._runs:
             places = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
             found |= run[places] == ordered
         result = np.empty_like(found)
         result[order] = found
+        if self._forgotten_until is not None:
+            result |= ts.to_numpy() <= self._forgotten_until
         return result
 
-    def add(self, batch: Keys) -> None:
-        """Remember keys."""
+    def add(self, batch: Keys, newest: int) -> None:
+        """Remember keys of events of which the newest happened at `newest`."""
         if not len(batch):
             return
-        self._runs.append(np.sort(batch))
-        while len(self._runs) > 1 and len(self._runs[-1]) * 2 > len(self._runs[-2]):
-            last = self._runs.pop()
-            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]))
-        while sum(map(len, self._runs)) > LARGEST and len(self._runs) > 1:
-            del self._runs[0]
+        self._runs.append((np.sort(batch), newest))
+        while len(self._runs) > 1 and len(self._runs[-1][0]) * 2 > len(self._runs[-2][0]):
+            (last, at), (before, until) = self._runs.pop(), self._runs.pop()
+            self._runs.append((np.sort(np.concatenate([before, last])), max(at, until)))
+        while sum(len(run) for run, _ in self._runs) > LARGEST:
+            _, until = self._runs.pop(0)
+            self._forgotten_until = max(until, until if self._forgotten_until is None else self._forgotten_until)

@@ -10,7 +10,7 @@ from kpis.events import EVENTS, REJECTED, canonical_content
 from storage.database import bound, instants, microseconds
 from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds, keys
-from storage.ledger import ACCOUNTABLE, Ledger, first_own
+from storage.ledger import ACCOUNTABLE, Ledger, first_own, kinds_of
 from storage.planning import Taken
 
 CORRECTIONS = ("reclassify", "retract")
@@ -27,9 +27,12 @@ class Admitted:
 
 
 def admit(
-    con: duckdb.DuckDBPyConnection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, until: int | None
+    con: duckdb.DuckDBPyConnection, ledger: Ledger, ids: SeenIds | None, events: pl.DataFrame, until: int | None
 ) -> Admitted:
-    """Sort the events of a batch. Events at or after `until` are left out, corrections by what they refer to."""
+    """Sort the events of a batch. Events at or after `until` are left out, corrections by what they refer to.
+
+    Without `ids` every event is looked up in the store.
+    """
     if until is not None:
         refers_to = pl.when(pl.col("type") == "reclassify").then("start").otherwise("ts")
         events = events.filter((refers_to < until) | (pl.col("type") == "retract"))
@@ -38,7 +41,8 @@ def admit(
     rejected = [_rejected(unknown, "unknown_equipment", "the plant file does not know this equipment")]
     events = _identified(con, events.filter(known) if unknown.height else events)
     batch = keys(events)
-    suspect = pl.Series(ids.seen(batch)) | pl.Series(batch).is_duplicated()
+    seen = pl.Series(ids.seen(batch, events["ts"])) if ids is not None else pl.repeat(value=True, n=len(batch), eager=True)
+    suspect = seen | pl.Series(batch).is_duplicated()
     new, duplicates = events, 0
     if suspect.any():
         new, again, reused = _compared(con, events.filter(suspect), events.filter(~suspect))
@@ -151,15 +155,16 @@ def digest(con: duckdb.DuckDBPyConnection, ledger: Ledger, new: pl.DataFrame) ->
         # A ruling on time to come changes when its equipment is due.
         due={path: at for path, at in ledger.due.items() if path not in set(rulings["equipment"])},
     )
-    first = _moved(con, ledger, after, added, gone)
-    return Taken(added, gone, pl.concat([rulings, unruled]), first), after
+    kinds = kinds_of(added)
+    first = _moved(con, ledger, after, kinds, gone)
+    return Taken(added, gone, pl.concat([rulings, unruled]), kinds, first), after
 
 
 def _moved(
-    con: duckdb.DuckDBPyConnection, before: Ledger, after: Ledger, added: pl.DataFrame, gone: pl.DataFrame
+    con: duckdb.DuckDBPyConnection, before: Ledger, after: Ledger, kinds: pl.DataFrame, gone: pl.DataFrame
 ) -> dict[str, tuple[int | None, int | None]]:
     """Equipment whose first accounted instant is another now; `after` is brought up to date."""
-    first = dict(first_own(added))
+    first = dict(first_own(kinds))
     lost = gone.filter(pl.col("type").is_in(ACCOUNTABLE)).select("equipment", "ts").unique().iter_rows()
     shaken = {path for path, ts in lost if before.accounted.get(path) == ts}
     remaining = first_accounted(con, sorted(shaken), after.retracted) if shaken else {}

@@ -64,16 +64,20 @@ def load(con: duckdb.DuckDBPyConnection, plant: Plant) -> Ledger:
     )
 
 
-def widen(ranges: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """The event ranges after more events."""
-    more = events.group_by("equipment", "type").agg(first_ts=pl.col("ts").min(), last_ts=pl.col("ts").max())
-    both = pl.concat([ranges, more.select(RANGES.names())])
+def kinds_of(events: pl.DataFrame) -> pl.DataFrame:
+    """First and last instant of the events of each `equipment`, `type` and `online`."""
+    return events.group_by("equipment", "type", "online").agg(
+        first_ts=pl.col("ts").min(), last_ts=pl.col("ts").max()
+    )
+
+
+def widen(ranges: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
+    """The event ranges after more events of these kinds."""
+    both = pl.concat([ranges, kinds.select(RANGES.names())])
     return both.group_by("equipment", "type").agg(pl.col("first_ts").min(), pl.col("last_ts").max())
 
 
-def first_own(events: pl.DataFrame) -> Mapping[str, int]:
-    """The first accountable event of each equipment in a frame."""
-    first = events.filter(pl.col("type").is_in(ACCOUNTABLE)).group_by("equipment").agg(pl.col("ts").min())
+def first_own(kinds: pl.DataFrame) -> Mapping[str, int]:
+    """The first accountable event of each equipment among events of these kinds."""
+    first = kinds.filter(pl.col("type").is_in(ACCOUNTABLE)).group_by("equipment").agg(pl.col("first_ts").min())
     return dict(first.iter_rows())
-
-

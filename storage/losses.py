@@ -2,22 +2,22 @@
 
 from typing import Final
 
-from storage.grains import GRAINS, Grain
-from storage.views import elements_sql
+from storage.grains import Grain
 
 SIX_BIG_LOSSES: Final = ("breakdown", "setup", "minor_stop", "reduced_speed", "process_defect", "startup_reject")
 
 _LOST: Final = "('down', 'setup', 'minor_stop', 'idle')"
 _DEFAULT: Final = "CASE i.account WHEN 'down' THEN 'breakdown' WHEN 'setup' THEN 'setup' ELSE 'minor_stop' END"
-_NAMES: Final = ", ".join(f"({rank}, '{name}')" for rank, name in enumerate(SIX_BIG_LOSSES))
+_NAMES: Final = ", ".join(f"({rank}, '{name}')" for rank, name in enumerate(SIX_BIG_LOSSES, start=1))
 
 
-def six_big_losses_sql(grain: Grain) -> str:
+def six_big_losses_sql(grain: Grain, elements: str) -> str:
     """Six rows for every window of every equipment, 0 where there was no such loss.
 
     Stopped time is a loss of the kind that its reason names, else of its account's own; speed is what the pieces made
     do not explain of producing time; rejected pieces cost their ideal time. So the six add up to planned production
-    (standard definition) less the ideal time of good pieces.
+    (standard definition) less the ideal time of good pieces. `elements` is the view or subquery that has the elements
+    of these windows.
     """
     parts = ", ".join(f's."{part}"' for part in grain.parts)
     own = ", ".join(f'i."{part}"' for part in grain.parts)
@@ -27,7 +27,7 @@ def six_big_losses_sql(grain: Grain) -> str:
         same_run = ' AND l."order" = e."order" AND l.product IS NOT DISTINCT FROM e.product'
         joined_run = ', e."order", e.product'
     return f"""
-        WITH elements AS ({elements_sql(grain)}), lost AS (
+        WITH lost AS (
             SELECT i.equipment, {own}, coalesce(r.loss, {_DEFAULT}) AS loss, {grain.us} AS us
             FROM {grain.time} i LEFT JOIN reasons r ON r.reason = i.reason WHERE i.account IN {_LOST}
             UNION ALL
@@ -49,16 +49,11 @@ def six_big_losses_sql(grain: Grain) -> str:
             WHERE k.gives_time GROUP BY ALL
         )
         SELECT e.equipment, e.level, e.window_start, e.window_end, e.shift, e.production_date,
-            e.status{joined_run}, n.loss,
+            e.status{joined_run}, n.loss, n.rank,
             coalesce(l.us, 0) AS us,
             CASE WHEN n.loss = 'reduced_speed' AND e.no_ideal <> 0 THEN 'no_ideal_cycle'
                 WHEN n.loss = 'reduced_speed' AND l.us < 0 THEN 'ideal_cycle_too_long' END AS flag
-        FROM elements e CROSS JOIN (VALUES {_NAMES}) n(rank, loss)
+        FROM {elements} e CROSS JOIN (VALUES {_NAMES}) n(rank, loss)
         LEFT JOIN summed l ON l.equipment = e.equipment AND l.window_start = e.window_start
             AND l.window_end = e.window_end AND l.label IS NOT DISTINCT FROM e.shift AND l.loss = n.loss{same_run}
-        ORDER BY e.equipment, e.window_start, e.window_end, e.shift NULLS LAST{joined_run}, n.rank
     """
-
-
-SIX_BIG_LOSSES_BY_SHIFT: Final = six_big_losses_sql(next(grain for grain in GRAINS if grain.name == "shift"))
-"""The SELECT of the view of that name."""

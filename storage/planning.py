@@ -26,13 +26,14 @@ NEVER = -BEGINNING
 class Taken:
     """New events as they count: `added` ones, and `removed` ones that a retraction takes back.
 
-    Retracted events are not among the added. `rulings` are the reclassifications added or taken back. `first` holds
+    Retracted events are not among the added. `rulings` are the reclassifications added or taken back; `kinds` of the added ones are as of Ledger. `first` holds
     for each equipment whose first accounted instant moved the old and the new one (None: not accounted).
     """
 
     added: pl.DataFrame
     removed: pl.DataFrame
     rulings: pl.DataFrame
+    kinds: pl.DataFrame
     first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
 
@@ -118,7 +119,9 @@ def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon
     changed = pl.concat([taken.added.select(columns), taken.removed.select(columns)])
     tails = ledger.tails()
     late = pl.col("at") <= pl.col("tail")
-    first = _held(changed.group_by("equipment", "type", "online").agg(pl.col("ts").min()), ledger)
+    gone = taken.removed.select("equipment", "type", "online", "ts")
+    first = pl.concat([taken.kinds.select("equipment", "type", "online", ts="first_ts"), gone])
+    first = _held(first, ledger)
     overtaken = first.join(tails, on="below").filter(late).select("below").unique()
     several = _held(changed, ledger, overtaken).join(tails, on="below")
     ahead = pl.concat([first.join(overtaken, on="below", how="anti"), several.filter(~late).select(first.columns)])

@@ -120,9 +120,10 @@ class Reader:
         """
         grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
         tables = self._narrowed(by, grain, selection, length_us)
+        six = six_big_losses_sql(grain, f"({elements_sql(grain)})")
         rows = self.query(
-            f"WITH {', '.join([*tables, f'six AS ({six_big_losses_sql(grain)})'])} "
-            f"SELECT * FROM six WHERE {self._starting(by, selection, step_us)}"
+            f"WITH {', '.join([*tables, f'six AS ({six})'])} SELECT * EXCLUDE (rank) FROM six "
+            f"WHERE {self._starting(by, selection, step_us)} ORDER BY {_order(by)}, rank"
         )
         total = pl.col("us").sum().over([name for name in _WINDOW if name in rows.columns])
         share = pl.when(total > 0).then(pl.col("us") / total).alias("share")
@@ -156,11 +157,10 @@ class Reader:
     def _windows(self, by: str, selection: Selection, columns: str, length_us: int, step_us: int) -> pl.DataFrame:
         grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
         tables = self._narrowed(by, grain, selection, length_us)
-        order = ', "order", product' if by == "order" else ""
         return self.query(
             f"WITH {', '.join([*tables, f'elements AS ({elements_sql(grain)})'])} "
             f"SELECT {columns} FROM elements WHERE {self._starting(by, selection, step_us)} "
-            f"ORDER BY equipment, window_start, window_end, shift NULLS LAST{order}"
+            f"ORDER BY {_order(by)}"
         )
 
     def _narrowed(self, by: str, grain: Grain, selection: Selection, length_us: int) -> list[str]:
@@ -192,3 +192,9 @@ class Reader:
     def _chosen(self, selection: Selection) -> list[str]:
         chosen = paths(selection, self._levels())
         return [] if chosen is None else [f"equipment IN {texts(chosen)}"]
+
+
+def _order(by: str) -> str:
+    """By equipment, then time; outside shifts last."""
+    run = ', "order", product' if by == "order" else ""
+    return f"equipment, window_start, window_end, shift NULLS LAST{run}"

@@ -19,14 +19,15 @@ from storage.changes import SEGMENTS
 from storage.database import bound, connect, instants
 from storage.ids import SeenIds, keys
 from storage.intake import admit, digest
-from storage.ledger import Ledger, load, widen
+from storage.ledger import Ledger, kinds_of, load, widen
 from storage.memory import Memory
 from storage.migrations import migrate
 from storage.planning import plan, work_on
 from storage.views import create_views
 from storage.writer import Position, Transaction
 
-Accountant = Callable[[Work, Plant], Accounts]
+FEW_IDS = 20_000
+"""So many events are looked up by id in the store before all of its ids are loaded."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Store:
         self._memory = Memory.empty()
         self._open: Transaction | None = None
         self._ids: SeenIds | None = None
+        self._looked_up = 0
         self._days: tuple[date, date] | None = None
         self.rebuilt = False
         self._settle(plant_path)
@@ -143,12 +145,12 @@ class Store:
 
     def take(self, batch: Batch) -> Pending:
         """Find out what is new in a batch and what it changes."""
-        admitted = admit(self._con, self._ledger, self._seen(), batch.events, batch.until)
+        admitted = admit(self._con, self._ledger, self._seen(batch.events.height), batch.events, batch.until)
         refused = admitted.rejected
         if refused.height and batch.raw is not None:
             refused = refused.with_columns(raw=batch.raw(refused["line"]))
         taken, after = digest(self._con, self._ledger, admitted.new)
-        ranges = widen(self._ledger.ranges, admitted.new)
+        ranges = widen(self._ledger.ranges, kinds_of(admitted.new))
         horizon = self._horizon(batch, admitted.new, ranges)
         self._open = transaction = Transaction(self._writer, self._pool)
         transaction.append_events(admitted.new, self._ledger.flush + 1)
@@ -178,18 +180,24 @@ class Store:
         self._ledger = after
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after.tails(), after.plant)
-        self._seen().add(keys(pending.new))
+        if self._ids is not None:
+            self._ids.add(keys(pending.new), pending.new["ts"].max() or 0)
         return outcome
 
-    def _seen(self) -> SeenIds:
-        if self._ids is None:
-            self._ids = SeenIds(self._stored_keys())
+    def _seen(self, asked: int) -> SeenIds | None:
+        """The ids in the store; None as long as it is quicker to look up the few that are asked for."""
+        self._looked_up += asked
+        if self._ids is None and self._looked_up > FEW_IDS:
+            self._ids = self._stored_ids()
         return self._ids
 
-    def _stored_keys(self) -> Iterator[object]:
-        reader = self._con.execute("SELECT equipment, id FROM events").to_arrow_reader(500_000)
-        for batch in reader:
-            yield keys(pl.DataFrame(pl.from_arrow(batch)))
+    def _stored_ids(self) -> SeenIds:
+        ids = SeenIds()
+        query = self._con.execute("SELECT equipment, id, epoch_us(ts) AS ts FROM events")
+        for part in query.to_arrow_reader(500_000):
+            events = pl.DataFrame(pl.from_arrow(part))
+            ids.add(keys(events), events["ts"].max() or 0)
+        return ids
 
     def _horizon(self, batch: Batch, new: pl.DataFrame, ranges: pl.DataFrame) -> int | None:
         """Everything taken in pushes the horizon; events left out by `until` do not, nor corrections made later."""

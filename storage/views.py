@@ -8,6 +8,7 @@ from kpis.elements import ACCOUNTS, ELEMENTS
 from kpis.plant import Plant
 from kpis.registry import DEFINITIONS, KPIS, sql_columns
 from storage.grains import GRAINS, RUN_BOUNDS, RUNS, Grain
+from storage.losses import six_big_losses_sql
 from storage.schema import comment
 
 PIECES: Final = ("good", "scrap", "rework")
@@ -157,8 +158,12 @@ def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
     columns, extra = kpi_columns(plant.oee_definition), _oee_by_definition()
     for grain in GRAINS:
         con.execute(f"CREATE OR REPLACE VIEW elements_{grain.name} AS {elements_sql(grain)}")
-        con.execute(f"CREATE OR REPLACE VIEW kpi_{grain.name} AS SELECT *, {columns}, {extra} FROM elements_{grain.name}")
-    for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY):
+        con.execute(
+            f"CREATE OR REPLACE VIEW kpi_{grain.name} AS SELECT *, {columns}, {extra} FROM elements_{grain.name}"
+        )
+    shift = next(grain for grain in GRAINS if grain.name == "shift")
+    six = f"CREATE OR REPLACE VIEW six_big_losses AS {six_big_losses_sql(shift, 'elements_shift')}"
+    for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY, six):
         con.execute(statement)
     _describe(con)
 
@@ -171,7 +176,7 @@ _TIME_ELEMENTS: Final = """
     FROM (SELECT *, unnest(range(s // 60000000, (e - 1) // 60000000 + 1)) AS w FROM intervals_now WHERE e > s) i
     GROUP BY ALL
 """
-_LOSSES: Final = f"""
+_LOSSES: Final = """
     CREATE OR REPLACE VIEW losses AS
     SELECT s.equipment, s.level, s.window_start, s.window_end, s.shift, s.status, l.loss, l.factor, l.us
     FROM elements_shift s, LATERAL (VALUES
@@ -201,8 +206,8 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
     views = con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
     comments = [comment("VIEW", view, _view_meaning(view)) for (view,) in views]
     columns = con.execute(
-        "SELECT c.table_name, c.column_name FROM duckdb_columns() c JOIN duckdb_views() v ON v.view_name = c.table_name "
-        "WHERE NOT v.internal"
+        "SELECT c.table_name, c.column_name FROM duckdb_columns() c "
+        "JOIN duckdb_views() v ON v.view_name = c.table_name WHERE NOT v.internal"
     ).fetchall()
     for view, column in columns:
         comments.append(comment("COLUMN", f'{view}"."{column}', known.get(column) or column.replace("_", " ")))
@@ -225,6 +230,7 @@ _VIEWS: Final = {
     "runs": "Runs of orders on equipment with own events.",
     "time_elements": "Microseconds per equipment, minute, shift, product, order, account and reason; additive.",
     "losses": "Where the time of each shift went; the rows of one shift add up to its accounted time exactly.",
+    "six_big_losses": "The six big losses of each shift, by the reasons given; 0 where there was none.",
     "data_quality": "How far the figures of each shift can be trusted.",
 }
 _COLUMNS: Final = {
@@ -239,6 +245,8 @@ _COLUMNS: Final = {
     "changed_at": "when the row last changed, by the engine's clock",
     "us": "microseconds",
     "loss": "step of the waterfall",
+    "rank": "place among the six, from 1",
+    "flag": "why the number is not to be trusted: no_ideal_cycle or ideal_cycle_too_long; null: it is",
     "factor": "part of OEE the loss belongs to; null: what is left",
     "account": "time account",
     "category": "category of the state in force",

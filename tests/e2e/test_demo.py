@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,11 @@ def test_machine_day_is_shown(folder: Path, shown: str) -> None:
 def test_it_may_be_repeated(folder: Path, shown: str) -> None:
     again = oeeflow(folder, "demo")
     assert again == shown
+
+
+def test_readme_shows_what_the_demo_does(shown: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shifts, losses, _ = re.findall(r"^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    lines = [line for block in (shifts, losses) for line in block.splitlines()]
+    assert len(lines) > 20
+    assert [line for line in lines if line not in shown] == []

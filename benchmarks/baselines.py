@@ -1,0 +1,68 @@
+"""What the engine is measured against."""
+
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import bytewax.operators as op
+import duckdb
+import polars as pl
+from bytewax.dataflow import Dataflow
+from bytewax.operators import windowing
+from bytewax.testing import TestingSink, TestingSource, run_main
+
+FLUSH = 245_760
+
+
+def bare_append(frame: pl.DataFrame, store: Path, db: Path) -> float:
+    """Seconds to append the events that the store keeps, as it keeps them and in transactions of the same size."""
+    db.unlink(missing_ok=True)
+    con = duckdb.connect(str(db), config={"threads": 1})
+    con.execute("SET TimeZone = 'UTC'; SET wal_autocheckpoint = '1TB'")
+    con.execute(f"ATTACH '{store}' AS store (READ_ONLY); CREATE TABLE events AS FROM store.events LIMIT 0; DETACH store")
+    columns = [name for name, *_ in con.execute("DESCRIBE events").fetchall()]
+    missing = [pl.lit(None).alias(name) for name in columns if name not in frame.columns]
+    begin = time.perf_counter()
+    for part in frame.iter_slices(FLUSH):
+        con.register("batch", part.with_columns(missing).select(columns).to_arrow())
+        con.execute("INSERT INTO events BY NAME SELECT * FROM batch")
+        con.unregister("batch")
+    con.execute("CHECKPOINT")
+    seconds = time.perf_counter() - begin
+    con.close()
+    db.unlink()
+    return seconds
+
+
+def one_query(parquet: Path) -> float:
+    """Seconds of the same sums, by machine and minute, as one polars query that stores nothing."""
+    begin = time.perf_counter()
+    events = pl.scan_parquet(parquet).sort("equipment", "ts")
+    following = pl.col("ts").shift(-1).over("equipment")
+    states = events.filter(pl.col("type") == "state").with_columns(length=following - pl.col("ts"))
+    minute = pl.col("ts").dt.truncate("1m")
+    time_sums = states.group_by("equipment", minute, "state").agg(pl.col("length").sum())
+    counts = events.filter(pl.col("type") == "count")
+    piece_sums = counts.group_by("equipment", minute).agg(pl.col("good", "scrap").sum())
+    pl.collect_all([time_sums, piece_sums])
+    return time.perf_counter() - begin
+
+
+def dict_windows(frame: pl.DataFrame) -> float:
+    """Seconds of pieces by machine and minute with bytewax's own tumbling windows over rows as dicts."""
+    rows = frame.filter(pl.col("type") == "count").to_dicts()
+    out: list[Any] = []
+    flow = Dataflow("windows")
+    keyed = op.key_on("by-machine", op.input("rows", flow, TestingSource(rows, 1000)), lambda row: row["equipment"])
+    clock = windowing.EventClock(lambda row: row["ts"], timedelta(seconds=5), to_system_utc=lambda _: None)
+    windower = windowing.TumblingWindower(timedelta(minutes=1), datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
+
+    def fold(total: int, row: dict[str, Any]) -> int:
+        return total + int(row["good"])
+
+    summed = windowing.fold_window("sum", keyed, clock, windower, int, fold, lambda a, b: a + b)
+    op.output("out", summed.down, TestingSink(out))
+    begin = time.perf_counter()
+    run_main(flow)
+    return (time.perf_counter() - begin) * frame.height / len(rows)
