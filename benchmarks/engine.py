@@ -1,7 +1,7 @@
 """How fast, how steady and how large: the engine beside its baselines, all in one run.
 
-    python -m benchmarks.engine            everything, into benchmarks/RESULTS.md
-    python -m benchmarks.engine --quick    a tenth of it, to look at
+python -m benchmarks.engine            everything, into benchmarks/RESULTS.md
+python -m benchmarks.engine --quick    a tenth of it, to look at
 """
 
 import argparse
@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
 
 from benchmarks import generate
 from benchmarks.baselines import bare_append, dict_windows, one_query

@@ -19,8 +19,8 @@ def machines(number: int) -> list[str]:
 
 def plant(number: int) -> str:
     """The plant file: three shifts with a break each, minor stops under two minutes."""
-    shifts = (("early", "06:00:00", "14:00:00", "10:00:00"), ("late", "14:00:00", "22:00:00", "18:00:00"))
-    shifts += (("night", "22:00:00", "06:00:00", "02:00:00"),)
+    shifts = [("early", "06:00:00", "14:00:00", "10:00:00"), ("late", "14:00:00", "22:00:00", "18:00:00")]
+    shifts += [("night", "22:00:00", "06:00:00", "02:00:00")]
     days = '["mon", "tue", "wed", "thu", "fri", "sat", "sun"]'
     parts = [
         '[plant]\nname = "benchmark"\ntimezone = "Europe/Berlin"\n',
@@ -71,7 +71,9 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 def write_lines(frame: pl.DataFrame, path: Path) -> None:
     """As lines of JSON, without what is null."""
     text = frame.with_columns(pl.col("ts").dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ"))
-    head = pl.concat_str([pl.lit("{"), *(_field(name, quote=True) for name in text.columns[:4])]).str.replace("{,", "{", literal=True)
+    head = pl.concat_str([pl.lit("{"), *(_field(name, quote=True) for name in text.columns[:4])]).str.replace(
+        "{,", "{", literal=True
+    )
     with path.open("wb") as file:
         for part in text.iter_slices(500_000):
             lines = part.select(

@@ -58,8 +58,8 @@ def _facts(work: Work, mine: pl.DataFrame, pieces: pl.DataFrame, plant: Plant) -
         ],
     )
     due = pl.concat([points.select("unit", "at"), known_until])
-    category = pl.when(pl.col("silent")).then(pl.lit(tracks.UNKNOWN)).otherwise(
-        pl.col("category").fill_null(tracks.UNKNOWN)
+    category = (
+        pl.when(pl.col("silent")).then(pl.lit(tracks.UNKNOWN)).otherwise(pl.col("category").fill_null(tracks.UNKNOWN))
     )
     reason = pl.when(~pl.col("silent").fill_null(value=False)).then("reason")
     ruled = pl.col("ruled").fill_null(value=False)

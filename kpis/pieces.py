@@ -4,7 +4,7 @@ import polars as pl
 
 from kpis.plant import Plant
 from kpis.tracks import prior
-from kpis.work import PIECES, Work, floor_minute
+from kpis.work import PIECES, Work, floor_minute, newest
 
 QUALITIES = ("good", "scrap", "rework")
 _QUALITY = pl.Enum(QUALITIES)
@@ -88,15 +88,14 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
     )
     if sums.is_empty():
         return pl.DataFrame(schema=PIECES)
-    force = facts.select(
-        "fact", "shift", "production_date", "run_start", in_order="order", in_product="product"
-    )
+    force = facts.select("fact", "shift", "production_date", "run_start", in_order="order", in_product="product")
     sums = with_force(sums.join(force, on="fact", how="left"))
     cycle = ideal_cycles(sums.select("equipment", "product").unique(), plant)
     sums = sums.join(cycle, on=["equipment", "product"], how="left", nulls_equal=True)
     ideal = pl.col("ideal_cycle_us")
     return (
-        sums.with_columns(pl.col("quality").cast(pl.String)).group_by(PIECES.names()[:9])
+        sums.with_columns(pl.col("quality").cast(pl.String))
+        .group_by(PIECES.names()[:9])
         .agg(
             pieces=pl.col("pieces").sum(),
             ideal_us=(pl.col("pieces") * ideal.fill_null(0)).sum(),
@@ -108,9 +107,9 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
 
 def _fact_at(pieces: pl.DataFrame, facts: pl.DataFrame) -> pl.Series:
     """For each row the last of the facts of its unit that begins at or before its `ts`, by its number."""
-    begin = min(int(frame[column].min() or 0) for frame, column in ((pieces, "ts"), (facts, "start")) if frame.height)
-    reach = max(int(frame[column].max() or 0) for frame, column in ((pieces, "ts"), (facts, "start")) if frame.height)
-    width = reach - begin + 1
+    spread = pl.concat([pieces["ts"], facts["start"]])
+    begin = -(newest(-spread) or 0)
+    width = (newest(spread) or 0) - begin + 1
 
     def place(column: str) -> pl.Expr:
         return pl.col("unit").cast(pl.Int64) * width + (pl.col(column) - begin)

@@ -69,23 +69,17 @@ def prior(work: Work, role: str) -> pl.DataFrame:
     return work.prior.filter(pl.col("role") == role).drop("role")
 
 
-def state_track(
-    work: Work, mine: pl.DataFrame, held: pl.DataFrame, marks: pl.DataFrame, plant: Plant
-) -> pl.DataFrame:
+def state_track(work: Work, mine: pl.DataFrame, held: pl.DataFrame, marks: pl.DataFrame, plant: Plant) -> pl.DataFrame:
     """State in force by state events, lost communication, and counts where an equipment has nothing else.
 
     `marks` are the counts that show an equipment running: `unit`, `ts`, `id`, `stop_us` (null: never stops).
     """
     before = prior(work, "base")
     states = pl.concat([before, mine.with_columns(own=True)], how="diagonal").filter(pl.col("type") == "state")
-    offline = pl.concat([before, held], how="diagonal").filter(
-        (pl.col("type") == "status") & ~pl.col("online")
-    )
+    offline = pl.concat([before, held], how="diagonal").filter((pl.col("type") == "status") & ~pl.col("online"))
     signals = [
         states.select("unit", "ts", "id", "own", "reason", category=categories(plant)),
-        offline.select(
-            "unit", "ts", "id", "own", reason=pl.lit(None, pl.String), category=pl.lit(UNKNOWN, pl.String)
-        ),
+        offline.select("unit", "ts", "id", "own", reason=pl.lit(None, pl.String), category=pl.lit(UNKNOWN, pl.String)),
     ]
     if marks.height:
         running = marks.select(

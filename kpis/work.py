@@ -117,6 +117,12 @@ class Accounts:
     due: pl.DataFrame
 
 
+def newest(instants: pl.Series) -> int | None:
+    """The greatest of a series of instants; None of an empty one."""
+    greatest = instants.max()
+    return greatest if isinstance(greatest, int) else None
+
+
 def floor_minute(instant: pl.Expr) -> pl.Expr:
     """Start of the minute that holds the instant (also for instants before 1970)."""
     return instant - instant.mod(MINUTE_US)

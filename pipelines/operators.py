@@ -105,6 +105,7 @@ class _CommitPart(StatelessSinkPartition[Any]):
 
 def run(flow: Dataflow, halt: Halt) -> None:
     """Run a dataflow in this thread until its source ends or it is halted. Raises what a step raised."""
-    run_main(flow, epoch_interval=LOCK_STEP)
+    execute: Callable[..., None] = run_main  # it comes without types
+    execute(flow, epoch_interval=LOCK_STEP)
     if halt.error is not None:
         raise halt.error

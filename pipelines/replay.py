@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -128,7 +129,7 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
                 yield Batch(
                     decoded.events,
                     decoded.rejected,
-                    raw=lambda lines, raw=refused["raw"]: raw.gather(lines - 1),
+                    raw=partial(_line_of, refused["raw"]),
                     retried=refused["digest"],
                 )
 
@@ -137,6 +138,10 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
 
         run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
     return sum(outcomes[1:], start=outcomes[0])
+
+
+def _line_of(raw: pl.Series, lines: pl.Series) -> pl.Series:
+    return raw.gather(lines - 1)
 
 
 def _now() -> datetime:

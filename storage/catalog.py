@@ -31,9 +31,7 @@ def write_plant(transaction: Transaction, plant: Plant, path: str, horizon: int 
     ]
     names = ("reason", "label", "category", "loss", "maintenance")
     transaction.refill("reasons", pl.DataFrame(reasons, schema=dict.fromkeys(names, pl.String), orient="row"))
-    products = [
-        (name, place, cycle) for name, product in plant.products.items() for place, cycle in _cycles(product)
-    ]
+    products = [(name, place, cycle) for name, product in plant.products.items() for place, cycle in _cycles(product)]
     schema = {"product": pl.String, "equipment": pl.String, "ideal_cycle_us": pl.Int64}
     transaction.refill("products", pl.DataFrame(products, schema=schema, orient="row"))
 
@@ -117,9 +115,7 @@ def write_calendars(transaction: Transaction, plant: Plant, first: date, last: d
     used = {(item.calendar, item.timezone) for item in plant.equipment.values()}
     zones = sorted({zone for _, zone in used})
     days = [production_days(zone, first, last).with_columns(timezone=pl.lit(zone)) for zone in zones]
-    transaction.refill(
-        "production_days", instants(pl.concat(days).rename({"date": "production_date"}), "start", "end")
-    )
+    transaction.refill("production_days", instants(pl.concat(days).rename({"date": "production_date"}), "start", "end"))
     shifts = [
         shift_instances(plant, calendar, zone, first, last).with_columns(
             calendar=pl.lit(calendar), timezone=pl.lit(zone)

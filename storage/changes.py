@@ -37,9 +37,9 @@ def changed_time(old: pl.DataFrame, new: pl.DataFrame, horizon: int | None) -> p
         points = points.join_asof(
             held, left_on="at", right_on="start", by="equipment", strategy="backward", check_sortedness=False
         ).drop("start")
-        points = points.with_columns(
-            pl.when(pl.col("until") > pl.col("at")).then("told").alias(name)
-        ).drop("until", "told")
+        points = points.with_columns(pl.when(pl.col("until") > pl.col("at")).then("told").alias(name)).drop(
+            "until", "told"
+        )
     told = pl.coalesce("after", "before")
     differing = points.filter(pl.col("before").ne_missing(pl.col("after"))).select(
         "equipment",
@@ -80,5 +80,3 @@ def _joined(segments: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("equipment", "shift", "production_date").first(), pl.col("start").min(), pl.col("end").max())
         .select(SEGMENTS.names())
     )
-
-

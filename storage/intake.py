@@ -41,7 +41,9 @@ def admit(
     rejected = [_rejected(unknown, "unknown_equipment", "the plant file does not know this equipment")]
     events = _identified(con, events.filter(known) if unknown.height else events)
     batch = keys(events)
-    seen = pl.Series(ids.seen(batch, events["ts"])) if ids is not None else pl.repeat(value=True, n=len(batch), eager=True)
+    seen = (
+        pl.Series(ids.seen(batch, events["ts"])) if ids is not None else pl.repeat(value=True, n=len(batch), eager=True)
+    )
     suspect = seen | pl.Series(batch).is_duplicated()
     new, duplicates = events, 0
     if suspect.any():
@@ -82,9 +84,7 @@ def _compared(
     )
     judged = suspects.join(first, on=name, how="left", maintain_order="left", suffix="_first")
     is_new = pl.col("n") == pl.col("n_first")
-    judged = judged.with_columns(
-        new=is_new.fill_null(value=False), same=pl.col("content") == pl.col("known")
-    )
+    judged = judged.with_columns(new=is_new.fill_null(value=False), same=pl.col("content") == pl.col("known"))
     new = pl.concat([certain, judged.filter("new").select(certain.columns)])
     again = judged.filter(~pl.col("new") & pl.col("same")).height
     return new, again, judged.filter(~pl.col("new") & ~pl.col("same")).select(certain.columns)
@@ -138,11 +138,10 @@ def digest(con: duckdb.DuckDBPyConnection, ledger: Ledger, new: pl.DataFrame) ->
     )
     fresh = retractions.unique().join(ledger.retracted, on=["equipment", "target"], how="anti")
     retracted = pl.concat([ledger.retracted, fresh])
-    columns = [name for name in EVENT_FIELDS]
+    columns = list(EVENT_FIELDS)
     removed = _canonical(microseconds(by_id(con, fresh.rename({"target": "id"})))) if fresh.height else new.clear()
     removed = removed.filter(pl.col("type") != "retract").select(columns)
-    names = {"left_on": ["equipment", "id"], "right_on": ["equipment", "target"]}
-    effective = new.select(columns).join(retracted, how="anti", **names) if retracted.height else new.select(columns)
+    effective = _kept(new.select(columns), retracted)
     rulings = effective.filter(pl.col("type") == "reclassify")
     unruled = removed.filter(pl.col("type") == "reclassify")
     added = effective.filter(~pl.col("type").is_in(CORRECTIONS))
@@ -150,7 +149,7 @@ def digest(con: duckdb.DuckDBPyConnection, ledger: Ledger, new: pl.DataFrame) ->
     after = replace(
         ledger,
         retracted=retracted,
-        rulings=pl.concat([ledger.rulings, rulings]).join(retracted, how="anti", **names),
+        rulings=_kept(pl.concat([ledger.rulings, rulings]), retracted),
         accounted=dict(ledger.accounted),
         # A ruling on time to come changes when its equipment is due.
         due={path: at for path, at in ledger.due.items() if path not in set(rulings["equipment"])},
@@ -158,6 +157,13 @@ def digest(con: duckdb.DuckDBPyConnection, ledger: Ledger, new: pl.DataFrame) ->
     kinds = kinds_of(added)
     first = _moved(con, ledger, after, kinds, gone)
     return Taken(added, gone, pl.concat([rulings, unruled]), kinds, first), after
+
+
+def _kept(events: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
+    """Events but for retracted ones."""
+    if retracted.is_empty():
+        return events
+    return events.join(retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
 
 
 def _moved(

@@ -18,6 +18,7 @@ ALIVE = (*ACCOUNTABLE, "order", "status")
 
 RANGES = pl.Schema({"equipment": pl.String, "type": pl.String, "first_ts": pl.Int64, "last_ts": pl.Int64})
 
+
 @dataclass
 class Ledger:
     """Horizon, first accounted instants, event ranges, corrections, and when each equipment is due.
@@ -59,16 +60,12 @@ def load(con: duckdb.DuckDBPyConnection, plant: Plant) -> Ledger:
     ).fetchall()
     rulings, retracted = corrections(con)
     ranges = microseconds(con.execute("SELECT equipment, type, first_ts, last_ts FROM event_ranges").pl())
-    return Ledger(
-        plant, flush, horizon, dict(accounted), ranges=ranges, rulings=rulings, retracted=retracted
-    )
+    return Ledger(plant, flush, horizon, dict(accounted), ranges=ranges, rulings=rulings, retracted=retracted)
 
 
 def kinds_of(events: pl.DataFrame) -> pl.DataFrame:
     """First and last instant of the events of each `equipment`, `type` and `online`."""
-    return events.group_by("equipment", "type", "online").agg(
-        first_ts=pl.col("ts").min(), last_ts=pl.col("ts").max()
-    )
+    return events.group_by("equipment", "type", "online").agg(first_ts=pl.col("ts").min(), last_ts=pl.col("ts").max())
 
 
 def widen(ranges: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:

@@ -26,8 +26,9 @@ NEVER = -BEGINNING
 class Taken:
     """New events as they count: `added` ones, and `removed` ones that a retraction takes back.
 
-    Retracted events are not among the added. `rulings` are the reclassifications added or taken back; `kinds` of the added ones are as of Ledger. `first` holds
-    for each equipment whose first accounted instant moved the old and the new one (None: not accounted).
+    Retracted events are not among the added. `rulings` are the reclassifications added or taken back. `kinds` tells
+    first and last instants of the added ones, see storage.ledger. `first` holds for each equipment whose first
+    accounted instant moved the old and the new one (None: not accounted).
     """
 
     added: pl.DataFrame
@@ -37,9 +38,7 @@ class Taken:
     first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
 
-def plan(
-    con: duckdb.DuckDBPyConnection, ledger: Ledger, memory: Memory, taken: Taken, horizon: int
-) -> Work | None:
+def plan(con: duckdb.DuckDBPyConnection, ledger: Ledger, memory: Memory, taken: Taken, horizon: int) -> Work | None:
     """The work that brings the accounts up to date; None when there is none.
 
     `ledger` already knows the new first instants and corrections, but not yet the new event ranges and horizon.
@@ -131,8 +130,7 @@ def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon
     spans.append(_span(behind.filter("many").group_by("below").agg(pl.col("at").min()), end=pl.lit(now)))
     spans.append(_late(con, ledger, behind.filter(~pl.col("many")), now))
     moved = [
-        (path, min(old or now, new or now), max(old or now, new or now))
-        for path, (old, new) in taken.first.items()
+        (path, min(old or now, new or now), max(old or now, new or now)) for path, (old, new) in taken.first.items()
     ]
     first = pl.DataFrame(moved, schema={"below": pl.String, "at": pl.Int64, "until": pl.Int64}, orient="row")
     # A run begins no earlier than the accounting, so it moves with it.
@@ -253,8 +251,12 @@ def _with_context(
     while True:
         context = touching(con, spans, horizon)
         reach = context.group_by("unit").agg(low=pl.col("start").min(), high=pl.col("end").max())
-        reached = spans.drop("low", "high").join(reach, on="unit", how="left").with_columns(
-            low=pl.min_horizontal("low", "start", "count_start"), high=pl.max_horizontal("high", "end", "count_end")
+        reached = (
+            spans.drop("low", "high")
+            .join(reach, on="unit", how="left")
+            .with_columns(
+                low=pl.min_horizontal("low", "start", "count_start"), high=pl.max_horizontal("high", "end", "count_end")
+            )
         )
         joined = _hulls(reached)
         if joined.height == spans.height:

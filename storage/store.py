@@ -13,7 +13,7 @@ import polars as pl
 from kpis.accounting import account
 from kpis.events import EVENTS
 from kpis.plant import Plant
-from kpis.work import Accounts, Work
+from kpis.work import Accounts, Work, newest
 from storage import catalog
 from storage.changes import SEGMENTS
 from storage.database import bound, connect, instants
@@ -157,9 +157,7 @@ class Store:
         work = None if horizon is None else plan(self._con, after, self._memory, taken, horizon)
         after = replace(after, ranges=ranges, horizon=horizon, flush=self._ledger.flush + 1)
         rejected = pl.concat([batch.rejected, refused])
-        return Pending(
-            batch, work, after, admitted.new, rejected, admitted.duplicates, admitted.late, transaction
-        )
+        return Pending(batch, work, after, admitted.new, rejected, admitted.duplicates, admitted.late, transaction)
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
         """Write the accounts of a batch and commit it with its events and its position."""
@@ -181,7 +179,7 @@ class Store:
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after.tails(), after.plant)
         if self._ids is not None:
-            self._ids.add(keys(pending.new), pending.new["ts"].max() or 0)
+            self._ids.add(keys(pending.new), newest(pending.new["ts"]) or 0)
         return outcome
 
     def _seen(self, asked: int) -> SeenIds | None:
@@ -196,15 +194,15 @@ class Store:
         query = self._con.execute("SELECT equipment, id, epoch_us(ts) AS ts FROM events")
         for part in query.to_arrow_reader(500_000):
             events = pl.DataFrame(pl.from_arrow(part))
-            ids.add(keys(events), events["ts"].max() or 0)
+            ids.add(keys(events), newest(events["ts"]) or 0)
         return ids
 
     def _horizon(self, batch: Batch, new: pl.DataFrame, ranges: pl.DataFrame) -> int | None:
         """Everything taken in pushes the horizon; events left out by `until` do not, nor corrections made later."""
-        newest = ranges["last_ts"].max() if batch.until is None else new["ts"].max()
-        if newest is not None and batch.until is not None:
-            newest = min(int(newest), batch.until)
-        return max((int(at) for at in (self._ledger.horizon, batch.horizon, newest) if at is not None), default=None)
+        latest = newest(ranges["last_ts"] if batch.until is None else new["ts"])
+        if latest is not None and batch.until is not None:
+            latest = min(latest, batch.until)
+        return max((at for at in (self._ledger.horizon, batch.horizon, latest) if at is not None), default=None)
 
     def _write_rejected(self, transaction: Transaction, pending: Pending) -> int:
         """Rejected rows that are not known yet; how many of them the batch had."""
@@ -313,7 +311,9 @@ class Store:
             span = pl.DataFrame(
                 {"equipment": [path], "start": [start], "end": [end], "count_start": [start], "count_end": [end]}
             )
-            work = work_on(self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS).drop("line"), horizon)
+            work = work_on(
+                self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS).drop("line"), horizon
+            )
             if work is not None:
                 changed += transaction.write_accounts(work, account(work, self._ledger.plant), horizon).height
         return changed
@@ -325,5 +325,3 @@ def _due(due: dict[str, int], accounts: Accounts, work: Work) -> dict[str, int]:
     open_ = accounts.intervals.filter(pl.col("end") == work.horizon).select("equipment")
     known = accounts.due.join(tails, on="unit", how="semi").join(open_, on="equipment", how="semi")
     return {**due, **{path: at for path, at in known.select("equipment", "due_at").iter_rows() if at is not None}}
-
-

@@ -111,8 +111,8 @@ def elements_sql(grain: Grain) -> str:
                 (sum(s.scheduled_us::HUGEINT * s.capacity_per_hour) FILTER (WHERE k.gives_time) // {_HOUR_US})::BIGINT
                     AS capacity
             FROM dated s JOIN contributors k ON k.contributor = s.equipment
-            WHERE (k.gives_time AND s.timed) OR (k.gives_pieces AND s.counted)
             GROUP BY k.equipment, {window}
+            HAVING bool_or((k.gives_time AND s.timed) OR (k.gives_pieces AND s.counted))
         ), closing AS (
             SELECT s.*, q.level, CASE WHEN s.never_closes THEN 'infinity'::TIMESTAMPTZ
                 ELSE make_timestamptz(epoch_us(s.window_end) + q.grace_us) END AS closes_at

@@ -12,7 +12,6 @@ from storage.database import bound, instants, microseconds
 from storage.history import EVENT_FIELDS
 
 
-
 @dataclass(frozen=True)
 class Position:
     """How far a source has been taken in."""
@@ -71,8 +70,8 @@ class Transaction:
         """Put the accounts of the spans in the place of the old ones; segments of told time that changed."""
         columns = accounts.intervals.columns
         old, new = work.context.select(columns).unique(), accounts.intervals
-        same = {"on": columns, "how": "anti", "nulls_equal": True}
-        gone, come = old.join(new, **same), new.join(old, **same)
+        gone = old.join(new, on=columns, how="anti", nulls_equal=True)
+        come = new.join(old, on=columns, how="anti", nulls_equal=True)
         with bound(self._con, batch=instants(gone.select("equipment", "start"), "start")):
             if gone.height:
                 self._con.execute(
@@ -151,5 +150,3 @@ class Transaction:
 def _open(rows: pl.DataFrame, horizon: int, *columns: str) -> pl.DataFrame:
     """Rows that reach the horizon have no end yet."""
     return instants(rows.with_columns(end=pl.when(pl.col("end") < horizon).then("end")), *columns)
-
-

@@ -22,7 +22,7 @@ from tests.oracle.windows import ELEMENTS
 from tests.random_logs import Event
 
 GRAINS = ("minute", "hour", "shift", "day", "week", "month", "order")
-RATIOS = ("availability", "performance", "quality", "oee", "ooe", "teep", "scrap_ratio", "coverage")
+RATIOS = ("availability", "performance", "quality", "oee", "ooe", "teep", "scrap_ratio", "throughput_per_hour", "coverage")
 TABLES = {
     "events": '* EXCLUDE (flush) FROM events',
     "intervals": "* FROM intervals",

@@ -10,7 +10,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from kpis.plant import load_plant
@@ -26,6 +26,7 @@ laws = settings(
     derandomize=not THOROUGH,
     deadline=None,
     database=None,
+    phases=list(Phase) if THOROUGH else [Phase.generate],  # to shrink a case takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 SEEDS = range(200 if THOROUGH else 6)
@@ -51,7 +52,7 @@ def arrival(case: Case, seed: int) -> list[list[dict[str, object]]]:
 @laws
 @given(cases(), st.integers(0, 2**20))
 def test_any_arrival_gives_what_the_naive_calculation_says(case: Case, seed: int) -> None:
-    note(f"{case.plant_toml}\n{case.events}")
+    note(f"seed {seed}\n{case.plant_toml}\n{case.events}")
     with new_store() as db:
         fill(db, case.plant_toml, arrival(case, seed), reopen=seed % 4 == 0)
         assert faults(db, compute(case.plant_toml, case.events), COARSE) == []

@@ -1,0 +1,151 @@
+"""A replay killed at any moment and started again ends as if nothing had happened."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kpis.plant import load_plant
+from storage.reader import Reader
+from tests.engine import dump, opened, queried, unequal
+
+ROOT = Path(__file__).parents[2]
+KILLS = 15
+FILES, ROWS = 60, 5_000
+MACHINES = tuple(f"acme/ulm/line-{n % 3}/machine-{n}" for n in range(12))
+BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)
+STATES = ("producing", "down", "idle", "setup", "producing")
+PLANT = """
+[plant]
+name = "Ulm"
+timezone = "Europe/Berlin"
+[defaults]
+minor_stop_under = "30s"
+ideal_cycle = "2s"
+calendar = "c"
+[[shifts]]
+calendar = "c"
+name = "all"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+start = 06:00:00
+end = 06:00:00
+breaks = [{ start = 12:00:00, minutes = 30 }]
+""" + "".join(f'[equipment."{path}"]\nlevel = "unit"\n' for path in MACHINES)
+
+
+def write_log(folder: Path) -> list[Path]:
+    """Files of events, most of them after each other in time, some late: each one makes a commit or two."""
+    rng = random.Random(1)
+    paths = []
+    for number in range(FILES):
+        rows = []
+        for row in range(ROWS):
+            at = BEGIN + timedelta(minutes=10 * number, milliseconds=120 * row)
+            text = f'"id":"{number}-{row}","equipment":"{MACHINES[row % 12]}","ts":"{at:%Y-%m-%dT%H:%M:%S.%fZ}"'
+            if row % 10 == 0:
+                rows.append(f'{{{text},"type":"state","state":"{rng.choice(STATES)}","reason":"r{rng.randrange(3)}"}}')
+            else:
+                rows.append(f'{{{text},"type":"count","good":{rng.randrange(3)},"scrap":{row % 50 // 49}}}')
+        path = folder / f"{number:02}.jsonl"
+        path.write_text("\n".join(rows) + "\n")
+        paths.append(path)
+    for number in range(5, FILES, 10):
+        paths[number], paths[number - 3] = paths[number - 3], paths[number]
+    return paths
+
+
+class Shop:
+    """A plant file, its log, and the store of a replay that nothing disturbed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.plant = folder / "plant.toml"
+        self.plant.write_text(PLANT)
+        self.files = write_log(folder)
+        self.undisturbed = folder / "undisturbed.duckdb"
+        assert self.replay(self.undisturbed).wait() == 0
+
+    def replay(self, db: Path, files: Sequence[Path] | None = None) -> subprocess.Popen[bytes]:
+        """The command, begun."""
+        names = map(str, files or self.files)
+        command = [sys.executable, "-m", "pipelines.cli", "replay", str(self.plant), *names, "--db", str(db)]
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop(tmp_path_factory.mktemp("shop"))
+
+
+def until_it_writes(process: subprocess.Popen[bytes], db: Path) -> bool:
+    """Wait for the log of the database to grow; false if the command ended before."""
+    log = db.with_name(db.name + ".wal")
+
+    def size() -> int:
+        return log.stat().st_size if log.exists() else 0
+
+    before = size()
+    while process.poll() is None:
+        if size() > before:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def assert_sound(db: Path) -> None:
+    """What is in the store belongs together: positions, events and results are those of the same commits."""
+    (row,) = queried(
+        db,
+        "SELECT (SELECT count(*) FROM events) AS events, (SELECT count(DISTINCT (equipment, id)) FROM events) AS once, "
+        "(SELECT coalesce(sum(position), 0) FROM positions) AS positions, "
+        "(SELECT coalesce(sum(pieces), 0) FROM count_elements) AS booked, "
+        "(SELECT coalesce(sum(good + scrap), 0) FROM events) AS counted",
+    )
+    assert row["events"] == row["once"] == row["positions"]
+    assert row["booked"] == row["counted"]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(shop: Shop, tmp_path: Path) -> None:
+    db, rng, kills = tmp_path / "kpi.duckdb", random.Random(2), 0
+    for _ in range(3 * KILLS):
+        process = shop.replay(db)
+        if kills < KILLS and until_it_writes(process, db):
+            time.sleep(rng.uniform(0, 0.25))
+            process.kill()
+        if process.wait() == 0:
+            break
+        told = process.stderr.read() if process.stderr else b""
+        assert process.returncode == -signal.SIGKILL, told.decode()
+        kills += 1
+    assert kills == KILLS
+    assert_sound(db)
+    assert unequal(dump(shop.undisturbed), dump(db)) == {}
+    with opened(db, load_plant(PLANT)) as store:
+        assert store.recompute() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_asked_to_stop(shop: Shop, tmp_path: Path, number: signal.Signals) -> None:
+    db, files = tmp_path / "kpi.duckdb", shop.files[:20]
+    process = shop.replay(db, files)
+    assert until_it_writes(process, db)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told.decode()
+    assert "the same command goes on from here" in " ".join(told.decode().split())
+    with Reader(db) as reader:
+        (taken,) = reader.query("SELECT count(*) FROM events").row(0)
+    assert 0 < taken < len(files) * ROWS
+    assert_sound(db)
+    process = shop.replay(db, files)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told.decode()
+    assert_sound(db)
+    with Reader(db) as reader:
+        assert reader.query("SELECT count(*) FROM events").row(0) == (len(files) * ROWS,)
