@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from kpis.plant import load_plant
-from storage.reader import Reader
 from tests.engine import dump, opened, queried, unequal
 
 ROOT = Path(__file__).parents[2]
 KILLS = 15
-FILES, ROWS = 60, 5_000
+FILES, ROWS = 30, 10_000
 MACHINES = tuple(f"acme/ulm/line-{n % 3}/machine-{n}" for n in range(12))
 BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)
 STATES = ("producing", "down", "idle", "setup", "producing")
@@ -46,7 +45,7 @@ def write_log(folder: Path) -> list[Path]:
     for number in range(FILES):
         rows = []
         for row in range(ROWS):
-            at = BEGIN + timedelta(minutes=10 * number, milliseconds=120 * row)
+            at = BEGIN + timedelta(minutes=20 * number, milliseconds=120 * row)
             text = f'"id":"{number}-{row}","equipment":"{MACHINES[row % 12]}","ts":"{at:%Y-%m-%dT%H:%M:%S.%fZ}"'
             if row % 10 == 0:
                 rows.append(f'{{{text},"type":"state","state":"{rng.choice(STATES)}","reason":"r{rng.randrange(3)}"}}')
@@ -60,6 +59,13 @@ def write_log(folder: Path) -> list[Path]:
     return paths
 
 
+def ended(process: subprocess.Popen[str], status: int) -> str:
+    """What a command told before it ended, with the status expected."""
+    _, told = process.communicate(timeout=200)
+    assert process.returncode == status, told
+    return " ".join(told.split())
+
+
 class Shop:
     """A plant file, its log, and the store of a replay that nothing disturbed."""
 
@@ -68,13 +74,13 @@ class Shop:
         self.plant.write_text(PLANT)
         self.files = write_log(folder)
         self.undisturbed = folder / "undisturbed.duckdb"
-        assert self.replay(self.undisturbed).wait() == 0
+        ended(self.replay(self.undisturbed), 0)
 
-    def replay(self, db: Path, files: Sequence[Path] | None = None) -> subprocess.Popen[bytes]:
+    def replay(self, db: Path, files: Sequence[Path] | None = None) -> subprocess.Popen[str]:
         """The command, begun."""
         names = map(str, files or self.files)
         command = [sys.executable, "-m", "pipelines.cli", "replay", str(self.plant), *names, "--db", str(db)]
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(tmp_path_factory.mktemp("shop"))
 
 
-def until_it_writes(process: subprocess.Popen[bytes], db: Path) -> bool:
+def until_it_writes(process: subprocess.Popen[str], db: Path) -> bool:
     """Wait for the log of the database to grow; false if the command ended before."""
     log = db.with_name(db.name + ".wal")
 
@@ -118,12 +124,12 @@ def test_killed_at_random_moments(shop: Shop, tmp_path: Path) -> None:
         if kills < KILLS and until_it_writes(process, db):
             time.sleep(rng.uniform(0, 0.25))
             process.kill()
-        if process.wait() == 0:
+        _, told = process.communicate(timeout=200)
+        if process.returncode == 0:
             break
-        told = process.stderr.read() if process.stderr else b""
-        assert process.returncode == -signal.SIGKILL, told.decode()
+        assert process.returncode == -signal.SIGKILL, told
         kills += 1
-    assert kills == KILLS
+    assert kills >= KILLS
     assert_sound(db)
     assert unequal(dump(shop.undisturbed), dump(db)) == {}
     with opened(db, load_plant(PLANT)) as store:
@@ -136,16 +142,11 @@ def test_asked_to_stop(shop: Shop, tmp_path: Path, number: signal.Signals) -> No
     process = shop.replay(db, files)
     assert until_it_writes(process, db)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told.decode()
-    assert "the same command goes on from here" in " ".join(told.decode().split())
-    with Reader(db) as reader:
-        (taken,) = reader.query("SELECT count(*) FROM events").row(0)
-    assert 0 < taken < len(files) * ROWS
+    assert "the same command goes on from here" in ended(process, 130)
+    (before,) = queried(db, "SELECT count(*) AS events FROM events")
+    assert 0 < before["events"] < len(files) * ROWS
     assert_sound(db)
-    process = shop.replay(db, files)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 0, told.decode()
+    ended(shop.replay(db, files), 0)
+    (after,) = queried(db, "SELECT count(*) AS events FROM events")
+    assert after["events"] == len(files) * ROWS
     assert_sound(db)
-    with Reader(db) as reader:
-        assert reader.query("SELECT count(*) FROM events").row(0) == (len(files) * ROWS,)
