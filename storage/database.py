@@ -1,6 +1,6 @@
 """Opening the DuckDB file: the one place that knows its configuration and its version."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,8 +54,32 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
+class Reading:
+    """A connection that is used only when the commit on its way, if any, has arrived."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, settle: Callable[[], None]) -> None:
+        self._con = con
+        self._settle = settle
+
+    def execute(self, query: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Run a query. Raises what went wrong with the commit."""
+        self._settle()
+        return self._con.execute(query, parameters)
+
+    def register(self, name: str, rows: object) -> object:
+        """Make rows a table."""
+        return self._con.register(name, rows)
+
+    def unregister(self, name: str) -> object:
+        """Forget them."""
+        return self._con.unregister(name)
+
+
+Connection = duckdb.DuckDBPyConnection | Reading
+
+
 @contextmanager
-def bound(con: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[duckdb.DuckDBPyConnection]:
+def bound(con: Connection, **frames: pl.DataFrame) -> Iterator[Connection]:
     """The frames as tables of a connection, for the time of the block."""
     for name, frame in frames.items():
         con.register(name, frame.to_arrow())

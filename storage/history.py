@@ -3,11 +3,10 @@
 Searches widen step by step, so that what happened lately is found without reading what happened long ago.
 """
 
-import duckdb
 import polars as pl
 
 from kpis.work import FACTS, MINUTE_US
-from storage.database import bound, instants, microseconds
+from storage.database import Connection, bound, instants, microseconds
 from storage.schema import EVENT_COLUMNS
 
 _HOUR_US = 60 * MINUTE_US
@@ -34,9 +33,7 @@ RETRACTED = pl.Schema({"equipment": pl.String, "target": pl.String})
 """Events that count as never sent."""
 
 
-def nearest(
-    con: duckdb.DuckDBPyConnection, asked: pl.DataFrame, retracted: pl.DataFrame, *, before: bool
-) -> pl.DataFrame:
+def nearest(con: Connection, asked: pl.DataFrame, retracted: pl.DataFrame, *, before: bool) -> pl.DataFrame:
     """The last event of each kind asked for before an instant, or the first one after it.
 
     At most one row for each `unit`, `role` and `quality`, with `own` and the columns of the event.
@@ -57,9 +54,7 @@ def nearest(
     return pl.concat(found)
 
 
-def _search(
-    con: duckdb.DuckDBPyConnection, window: pl.DataFrame, retracted: pl.DataFrame, *, before: bool
-) -> pl.DataFrame:
+def _search(con: Connection, window: pl.DataFrame, retracted: pl.DataFrame, *, before: bool) -> pl.DataFrame:
     order = "DESC" if before else "ASC"
     bounds = instants(window.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
     with bound(con, asked=instants(window, "first", "last"), retracted=retracted):
@@ -79,7 +74,7 @@ def _search(
     return microseconds(found)
 
 
-def events_in(con: duckdb.DuckDBPyConnection, ranges: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
+def events_in(con: Connection, ranges: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
     """The events of `equipment` with `first` <= ts < `last`, but for retracted ones and corrections."""
     bounds = instants(ranges.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
     with bound(con, ranges=instants(ranges, "first", "last"), retracted=retracted):
@@ -95,7 +90,7 @@ def events_in(con: duckdb.DuckDBPyConnection, ranges: pl.DataFrame, retracted: p
     return microseconds(found)
 
 
-def touching(con: duckdb.DuckDBPyConnection, spans: pl.DataFrame, horizon: int) -> pl.DataFrame:
+def touching(con: Connection, spans: pl.DataFrame, horizon: int) -> pl.DataFrame:
     """The intervals that a change in [`start`, `end`) may join, lengthen or reclassify, by `unit`.
 
     These are the intervals that overlap or touch the span or the minutes it books pieces in, with the whole
@@ -128,7 +123,7 @@ def touching(con: duckdb.DuckDBPyConnection, spans: pl.DataFrame, horizon: int) 
     return microseconds(found).with_columns(pl.col("end").fill_null(horizon))
 
 
-def first_accounted(con: duckdb.DuckDBPyConnection, paths: list[str], retracted: pl.DataFrame) -> dict[str, int]:
+def first_accounted(con: Connection, paths: list[str], retracted: pl.DataFrame) -> dict[str, int]:
     """For each path with own state, count or counter events the instant of the first."""
     with bound(con, asked=pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}), retracted=retracted):
         rows = con.execute(
@@ -140,7 +135,7 @@ def first_accounted(con: duckdb.DuckDBPyConnection, paths: list[str], retracted:
     return dict(rows)
 
 
-def corrections(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+def corrections(con: Connection) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All rulings on past times that hold, and all retractions: few, so they are kept at hand."""
     retracted = con.execute(
         "SELECT DISTINCT equipment, details->>'$.target' AS target FROM events WHERE type = 'retract'"
@@ -150,7 +145,7 @@ def corrections(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFr
     return microseconds(rulings), retracted
 
 
-def run_ends(con: duckdb.DuckDBPyConnection, changed: pl.DataFrame, now: int) -> pl.DataFrame:
+def run_ends(con: Connection, changed: pl.DataFrame, now: int) -> pl.DataFrame:
     """Changes of an order (`below`, `until`), each lengthened to the end of the run that holds at its end.
 
     When the start of a run moves, the whole run changes with it.

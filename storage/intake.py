@@ -7,7 +7,7 @@ import polars as pl
 
 from kpis.event_lines import as_lines
 from kpis.events import EVENTS, REJECTED, canonical_content
-from storage.database import bound, instants, microseconds
+from storage.database import Connection, bound, instants, microseconds
 from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds, keys
 from storage.ledger import ACCOUNTABLE, Ledger, first_own, kinds_of
@@ -26,9 +26,7 @@ class Admitted:
     late: int
 
 
-def admit(
-    con: duckdb.DuckDBPyConnection, ledger: Ledger, ids: SeenIds | None, events: pl.DataFrame, until: int | None
-) -> Admitted:
+def admit(con: Connection, ledger: Ledger, ids: SeenIds | None, events: pl.DataFrame, until: int | None) -> Admitted:
     """Sort the events of a batch. Events at or after `until` are left out, corrections by what they refer to.
 
     Without `ids` every event is looked up in the store.
@@ -39,7 +37,7 @@ def admit(
     known = pl.col("equipment").is_in(list(ledger.plant.equipment))
     unknown = events.filter(~known)
     rejected = [_rejected(unknown, "unknown_equipment", "the plant file does not know this equipment")]
-    events = _identified(con, events.filter(known) if unknown.height else events)
+    events = _identified(events.filter(known) if unknown.height else events)
     batch = keys(events)
     seen = (
         pl.Series(ids.seen(batch, events["ts"])) if ids is not None else pl.repeat(value=True, n=len(batch), eager=True)
@@ -56,23 +54,22 @@ def admit(
     return Admitted(new, pl.concat(rejected), duplicates, late)
 
 
-def _identified(con: duckdb.DuckDBPyConnection, events: pl.DataFrame) -> pl.DataFrame:
+def _identified(events: pl.DataFrame) -> pl.DataFrame:
     """Events that came without an id get a hash of their content as one."""
     if not events["id"].null_count():
         return events
     nameless = pl.col("id").is_null()
     content = canonical_content(events.filter(nameless))
-    with bound(con, contents=pl.DataFrame({"n": pl.int_range(len(content), eager=True), "content": content})):
-        hashes = con.execute("SELECT md5(content) AS id FROM contents ORDER BY n").pl()["id"]
+    numbered = pl.DataFrame({"n": pl.int_range(len(content), eager=True), "content": content})
+    with bound(duckdb.connect(), contents=numbered) as scratch:
+        hashes = scratch.execute("SELECT md5(content) AS id FROM contents ORDER BY n").pl()["id"]
     place = nameless.cum_sum() - 1
     return events.with_columns(
         id=pl.when(nameless).then(pl.lit(hashes).gather(pl.when(nameless).then(place).otherwise(0))).otherwise("id")
     )
 
 
-def _compared(
-    con: duckdb.DuckDBPyConnection, suspects: pl.DataFrame, certain: pl.DataFrame
-) -> tuple[pl.DataFrame, int, pl.DataFrame]:
+def _compared(con: Connection, suspects: pl.DataFrame, certain: pl.DataFrame) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     """Suspects beside what has their id: new events (the certain ones too), number of duplicates, reused ids."""
     name = ["equipment", "id"]
     suspects = suspects.with_columns(content=canonical_content(suspects)).with_row_index("n")
@@ -90,7 +87,7 @@ def _compared(
     return new, again, judged.filter(~pl.col("new") & ~pl.col("same")).select(certain.columns)
 
 
-def _stored(con: duckdb.DuckDBPyConnection, suspects: pl.DataFrame) -> pl.DataFrame:
+def _stored(con: Connection, suspects: pl.DataFrame) -> pl.DataFrame:
     """The events in the store that have the ids of the suspects.
 
     Repeated events are found by their time first, so that only a reused id costs a search through all.
@@ -111,7 +108,7 @@ def _stored(con: duckdb.DuckDBPyConnection, suspects: pl.DataFrame) -> pl.DataFr
     return _canonical(microseconds(pl.concat(found)))
 
 
-def by_id(con: duckdb.DuckDBPyConnection, asked: pl.DataFrame) -> pl.DataFrame:
+def by_id(con: Connection, asked: pl.DataFrame) -> pl.DataFrame:
     """The events in the store with the given `equipment` and `id`, of whatever age."""
     columns = ", ".join(f'e."{name}"' for name in EVENT_FIELDS)
     with bound(con, asked=asked.unique()):
@@ -131,7 +128,7 @@ def _rejected(events: pl.DataFrame, reason: str, detail: str) -> pl.DataFrame:
     ).select(REJECTED.names())
 
 
-def digest(con: duckdb.DuckDBPyConnection, ledger: Ledger, new: pl.DataFrame) -> tuple[Taken, Ledger]:
+def digest(con: Connection, ledger: Ledger, new: pl.DataFrame) -> tuple[Taken, Ledger]:
     """What new events change, and the ledger with their corrections and first instants."""
     retractions = new.filter(pl.col("type") == "retract").select(
         "equipment", target=pl.col("details").str.json_path_match("$.target")
@@ -167,7 +164,7 @@ def _kept(events: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
 
 
 def _moved(
-    con: duckdb.DuckDBPyConnection, before: Ledger, after: Ledger, kinds: pl.DataFrame, gone: pl.DataFrame
+    con: Connection, before: Ledger, after: Ledger, kinds: pl.DataFrame, gone: pl.DataFrame
 ) -> dict[str, tuple[int | None, int | None]]:
     """Equipment whose first accounted instant is another now; `after` is brought up to date."""
     first = dict(first_own(kinds))

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import duckdb
 import polars as pl
 
 from kpis.plant import Plant
-from storage.database import microseconds
+from storage.database import Connection, microseconds
 from storage.history import corrections
 
 ACCOUNTABLE = ("state", "count", "counter")
@@ -51,7 +50,7 @@ class Ledger:
         return held.group_by("below").agg(tail=pl.col("last_ts").max())
 
 
-def load(con: duckdb.DuckDBPyConnection, plant: Plant) -> Ledger:
+def load(con: Connection, plant: Plant) -> Ledger:
     """The ledger of a store."""
     (horizon,) = con.execute("SELECT epoch_us(max(horizon)) FROM plants").fetchall()[0]
     (flush,) = con.execute("SELECT coalesce(max(flush), 0) FROM flushes").fetchall()[0]
@@ -60,7 +59,15 @@ def load(con: duckdb.DuckDBPyConnection, plant: Plant) -> Ledger:
     ).fetchall()
     rulings, retracted = corrections(con)
     ranges = microseconds(con.execute("SELECT equipment, type, first_ts, last_ts FROM event_ranges").pl())
-    return Ledger(plant, flush, horizon, dict(accounted), ranges=ranges, rulings=rulings, retracted=retracted)
+    return Ledger(
+        plant,
+        flush,
+        horizon,
+        {path: at for path, at in accounted if path in plant.equipment},
+        ranges=ranges,
+        rulings=rulings,
+        retracted=retracted,
+    )
 
 
 def kinds_of(events: pl.DataFrame) -> pl.DataFrame:

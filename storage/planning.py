@@ -7,10 +7,10 @@ grow with history, and the cost of a late one grows with the time it changes.
 
 from dataclasses import dataclass, field
 
-import duckdb
 import polars as pl
 
 from kpis.work import BEGINNING, MINUTE_US, SPANS, Work, floor_minute
+from storage.database import Connection
 from storage.history import events_in, nearest, run_ends, touching
 from storage.ledger import Ledger
 from storage.memory import Memory
@@ -38,7 +38,7 @@ class Taken:
     first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
 
-def plan(con: duckdb.DuckDBPyConnection, ledger: Ledger, memory: Memory, taken: Taken, horizon: int) -> Work | None:
+def plan(con: Connection, ledger: Ledger, memory: Memory, taken: Taken, horizon: int) -> Work | None:
     """The work that brings the accounts up to date; None when there is none.
 
     `ledger` already knows the new first instants and corrections, but not yet the new event ranges and horizon.
@@ -47,7 +47,7 @@ def plan(con: duckdb.DuckDBPyConnection, ledger: Ledger, memory: Memory, taken: 
 
 
 def work_on(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     ledger: Ledger,
     memory: Memory,
     changes: pl.DataFrame,
@@ -110,7 +110,7 @@ def _ranges(spans: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     )
 
 
-def _spans(con: duckdb.DuckDBPyConnection, ledger: Ledger, taken: Taken, horizon: int) -> pl.DataFrame:
+def _spans(con: Connection, ledger: Ledger, taken: Taken, horizon: int) -> pl.DataFrame:
     """Spans as they come, one or more for each change; they may overlap."""
     now = horizon + 1
     spans = [_span(pl.DataFrame(schema={"below": pl.String, "at": pl.Int64}), end=pl.col("at"))]
@@ -168,7 +168,7 @@ def _span(changes: pl.DataFrame, *, end: pl.Expr, counts: bool = True) -> pl.Dat
     )
 
 
-def _late(con: duckdb.DuckDBPyConnection, ledger: Ledger, late: pl.DataFrame, now: int) -> pl.DataFrame:
+def _late(con: Connection, ledger: Ledger, late: pl.DataFrame, now: int) -> pl.DataFrame:
     """Spans of late events: each to the next event of its kind, in every role that it plays."""
     late = late.with_row_index("unit").with_columns(quality=pl.when(pl.col("type") == "counter").then("quality"))
     if late.is_empty():
@@ -244,9 +244,7 @@ def _hulls(spans: pl.DataFrame) -> pl.DataFrame:
     return joined.drop("_new").with_row_index("unit")
 
 
-def _with_context(
-    con: duckdb.DuckDBPyConnection, spans: pl.DataFrame, horizon: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _with_context(con: Connection, spans: pl.DataFrame, horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans with the intervals around them; spans that would touch the same interval are joined first."""
     while True:
         context = touching(con, spans, horizon)

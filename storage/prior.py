@@ -1,11 +1,11 @@
 """What still holds at the start of a span: the last events before it."""
 
-import duckdb
 import polars as pl
 
 from kpis.pieces import QUALITIES, booked, in_force
 from kpis.plant import Equipment
 from kpis.work import Work
+from storage.database import Connection
 from storage.history import ASKED, REACHES, events_in, nearest
 from storage.ledger import ALIVE, Ledger
 
@@ -80,7 +80,7 @@ def with_added(prior: pl.DataFrame, added: pl.DataFrame, spans: pl.DataFrame, ho
     return both.drop("_reading")
 
 
-def prior(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
+def prior(con: Connection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
     """The events from before the spans that still hold at their start, by `unit` and `role`."""
     asked = questions(ledger, asking(spans), limit="first_ts")
     answers = nearest(con, asked.filter(pl.col("limit") < pl.col("at")), ledger.retracted, before=True)
@@ -95,7 +95,7 @@ def _readings(units: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _marks(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
+def _marks(con: Connection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame:
     """The last count with pieces before each span of an equipment whose state comes from counts."""
     inferring = [path for path, item in ledger.plant.equipment.items() if infers_state(item)]
     waiting = spans.filter(pl.col("equipment").is_in(inferring))
@@ -121,9 +121,7 @@ def _marks(con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame) 
     return pl.concat(found)
 
 
-def _with_product(
-    con: duckdb.DuckDBPyConnection, ledger: Ledger, spans: pl.DataFrame, marks: pl.DataFrame
-) -> pl.DataFrame:
+def _with_product(con: Connection, ledger: Ledger, spans: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
     """Marks with the product that was made: the count's own, else that of the order in force at it."""
     asking = marks.join(spans.select("unit", below="equipment"), on="unit").select(
         "unit", "below", role=pl.lit("order"), at=pl.col("ts") + 1, quality=pl.lit(None, pl.String)

@@ -16,7 +16,8 @@ from kpis.plant import Plant
 from kpis.work import Accounts, Work, newest
 from storage import catalog
 from storage.changes import SEGMENTS
-from storage.database import bound, connect, instants
+from storage.database import Reading, bound, connect, instants
+from storage.history import first_accounted
 from storage.ids import SeenIds, keys
 from storage.intake import admit, digest
 from storage.ledger import Ledger, kinds_of, load, widen
@@ -84,15 +85,18 @@ class Store:
     """The one writer of a DuckDB file.
 
     `take` finds out what a batch changes and begins to write its events; `commit` adds the accounts of that work and
-    commits. Between the two only one batch may be on its way. Use it as a context manager.
+    sees it off: it is durable when `settle` returns, or the next batch is committed. Between the two only one batch
+    may be on its way. Use it as a context manager.
     """
 
     def __init__(self, path: Path, plant: Plant, *, plant_path: str, clock: Callable[[], datetime]) -> None:
         self._path = path
         self._clock = clock
-        self._con = connect(path, read_only=False)
-        migrate(self._con)
-        self._writer = self._con.cursor()
+        self._file = connect(path, read_only=False)
+        migrate(self._file)
+        self._con = Reading(self._file, self.settle)
+        self._last: Transaction | None = None
+        self._writer = self._file.cursor()
         self._writer.execute("SET TimeZone = 'UTC'")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._ledger = load(self._con, plant)
@@ -113,13 +117,22 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Checkpoint and close the file."""
-        if self._open:
-            self._open.roll_back()
-        self._pool.shutdown()
-        self._writer.close()
-        self._con.execute("CHECKPOINT")
-        self._con.close()
+        """Checkpoint and close the file. Raises what went wrong with the last commit."""
+        try:
+            if self._open:
+                self._open.roll_back()
+            self.settle()
+        finally:
+            self._pool.shutdown()
+            self._writer.close()
+            self._file.execute("CHECKPOINT")
+            self._file.close()
+
+    def settle(self) -> None:
+        """Wait until everything committed is durable. Raises what went wrong."""
+        if self._last is not None:
+            self._last.wait()
+            self._last = None
 
     @property
     def horizon(self) -> int | None:
@@ -152,10 +165,12 @@ class Store:
         taken, after = digest(self._con, self._ledger, admitted.new)
         ranges = widen(self._ledger.ranges, kinds_of(admitted.new))
         horizon = self._horizon(batch, admitted.new, ranges)
-        self._open = transaction = Transaction(self._writer, self._pool)
-        transaction.append_events(admitted.new, self._ledger.flush + 1)
+        flush = self._ledger.flush + 1
+        self._open = transaction = Transaction(
+            self._writer, self._pool, after=self._last, events=admitted.new, flush=flush
+        )
         work = None if horizon is None else plan(self._con, after, self._memory, taken, horizon)
-        after = replace(after, ranges=ranges, horizon=horizon, flush=self._ledger.flush + 1)
+        after = replace(after, ranges=ranges, horizon=horizon, flush=flush)
         rejected = pl.concat([batch.rejected, refused])
         return Pending(batch, work, after, admitted.new, rejected, admitted.duplicates, admitted.late, transaction)
 
@@ -174,7 +189,7 @@ class Store:
         self._write_flush(transaction, before, after, pending, outcome, segments)
         self._write_catalog(transaction, before, after)
         transaction.commit()
-        self._open = None
+        self._last, self._open = transaction, None
         self._ledger = after
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after.tails(), after.plant)
@@ -272,28 +287,40 @@ class Store:
         known = self._con.execute("SELECT fingerprint, text FROM plants").fetchall()
         if known and known[0] == (plant.fingerprint, plant.text):
             return
-        transaction = Transaction(self._writer, self._pool)
+        anew = bool(known) and known[0][0] != plant.fingerprint
+        transaction = self._transaction()
         try:
+            if anew:
+                # Should it end before all is made anew, the next one sees that no plant file is in force.
+                transaction.clear_results()
+                transaction.commit()
+                transaction = self._transaction(transaction)
+                accounted = first_accounted(self._con, list(plant.equipment), self._ledger.retracted)
+                self._ledger = replace(self._ledger, accounted=accounted)
+                self._recompute(transaction)
+                self.rebuilt = True
             catalog.write_plant(transaction, plant, plant_path, self._ledger.horizon)
             catalog.write_equipment(transaction, self._ledger)
             create_views(self._writer, plant)
-            if known and known[0][0] != plant.fingerprint:
-                transaction.clear_results()
-                transaction.commit()
-                transaction = Transaction(self._writer, self._pool)
-                self._recompute(transaction)
-                self.rebuilt = True
             transaction.commit()
+            transaction.wait()
         except BaseException:
             transaction.roll_back()
             raise
 
+    def _transaction(self, after: Transaction | None = None) -> Transaction:
+        transaction = Transaction(self._writer, self._pool, after=after)
+        transaction.wait()
+        return transaction
+
     def recompute(self, first: int | None = None, last: int | None = None) -> int:
         """Make the results of a time again from the events; how many told segments came out differently."""
-        transaction = Transaction(self._writer, self._pool)
+        self.settle()
+        transaction = self._transaction()
         try:
             changed = self._recompute(transaction, first, last)
             transaction.commit()
+            transaction.wait()
         except BaseException:
             transaction.roll_back()
             raise

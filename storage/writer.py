@@ -23,27 +23,36 @@ class Position:
 
 
 class Transaction:
-    """A flush on its way into the store. Events go in by a thread of their own while their accounts are made."""
+    """A flush on its way into the store.
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, pool: ThreadPoolExecutor) -> None:
+    A thread of its own begins it and writes the events while their accounts are made, and commits it while the next
+    one is prepared. `after` is the one before it: if that failed, so does this.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        pool: ThreadPoolExecutor,
+        *,
+        after: "Transaction | None" = None,
+        events: pl.DataFrame | None = None,
+        flush: int = 0,
+    ) -> None:
         self._con = con
         self._pool = pool
-        self._append: Future[None] | None = None
-        con.execute("BEGIN")
+        self._step: Future[None] = pool.submit(self._begin, after, events, flush)
 
-    def append_events(self, events: pl.DataFrame, flush: int) -> None:
-        """Begin to write events."""
-        self._append = self._pool.submit(self._write_events, events, flush)
-
-    def _write_events(self, events: pl.DataFrame, flush: int) -> None:
-        rows = instants(events.select(EVENT_FIELDS), "ts", "start", "end").with_columns(flush=pl.lit(flush, pl.Int32))
-        self.insert("events", rows)
+    def _begin(self, after: "Transaction | None", events: pl.DataFrame | None, flush: int) -> None:
+        if after is not None:
+            after.wait()
+        self._con.execute("BEGIN")
+        if events is not None:
+            rows = instants(events.select(EVENT_FIELDS), "ts", "start", "end")
+            self.insert("events", rows.with_columns(flush=pl.lit(flush, pl.Int32)))
 
     def wait(self) -> None:
-        """Until the events are written. Raises what went wrong with them."""
-        if self._append:
-            self._append.result()
-            self._append = None
+        """Until its last step, begin or commit, is done. Raises what went wrong with it."""
+        self._step.result()
 
     def insert(self, table: str, rows: pl.DataFrame) -> None:
         """Add rows, by column name."""
@@ -131,20 +140,24 @@ class Transaction:
         self._con.execute("UPDATE plants SET horizon = ?", [row.item()])
 
     def clear_results(self) -> None:
-        """Forget everything that is made from the events."""
+        """Forget everything that is made from the events, and that a plant file made it."""
+        self._con.execute("UPDATE plants SET fingerprint = ''")
         for table in ("intervals", "count_elements", "stops"):
             self._con.execute(f'DELETE FROM "{table}"')
 
     def commit(self) -> None:
-        """Make all of it durable, at once."""
+        """Make all of it durable, at once, in the thread of its own; `wait` tells when and whether it is."""
         self.wait()
+        self._step = self._pool.submit(self._commit)
+
+    def _commit(self) -> None:
         self._con.execute("COMMIT")
 
     def roll_back(self) -> None:
         """Leave the store as it was."""
-        if self._append:
-            self._append.exception()
-        self._con.execute("ROLLBACK")
+        begun = self._step.exception() is None
+        if begun:
+            self._con.execute("ROLLBACK")
 
 
 def _open(rows: pl.DataFrame, horizon: int, *columns: str) -> pl.DataFrame:

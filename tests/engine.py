@@ -54,14 +54,19 @@ def lines(events: Iterable[Event]) -> bytes:
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
 
+def batch(events: Sequence[Event], until: int | None = None, horizon: int | None = None) -> Batch:
+    """Events as they come from a source."""
+    if not events:
+        return Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), until=until, horizon=horizon)
+    decoded = decode(lines(events), 1)
+    return Batch(decoded.events, decoded.rejected, until=until, horizon=horizon)
+
+
 def take_in(
     store: Store, plant: Plant, events: Sequence[Event], until: int | None = None, horizon: int | None = None
 ) -> Outcome:
     """One batch: taken, accounted, committed."""
-    decoded = decode(lines(events), 1) if events else None
-    frame = decoded.events if decoded else pl.DataFrame(schema=EVENTS)
-    rejected = decoded.rejected if decoded else pl.DataFrame(schema=REJECTED)
-    pending = store.take(Batch(frame, rejected, until=until, horizon=horizon))
+    pending = store.take(batch(events, until, horizon))
     return store.commit(pending, account(pending.work, plant) if pending.work else None)
 
 

@@ -1,0 +1,89 @@
+"""What is remembered of the last flush says the same as the tables."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from kpis.plant import load_plant
+from storage.store import Store
+from tests.engine import batch, dump, fill, opened, take_in, unequal
+from tests.oracle.events import RejectedError, parse_event
+from tests.oracle.shorthand import END, count, event, one_unit, order, reading, state
+from tests.random_logs import Event
+from tests.strategies import random_case
+
+
+def in_time(events: list[Event]) -> list[Event]:
+    """The usable events in the order of time, as a log on time arrives."""
+    dated = []
+    for number, sent in enumerate(events):
+        with suppress(RejectedError):
+            dated.append((parse_event(sent).ts, number, sent))
+    return [sent for _, _, sent in sorted(dated)]
+
+
+def parts_of(events: list[Event], size: int) -> list[list[Event]]:
+    return [events[n : n + size] for n in range(0, len(events), size)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_store_kept_open_gives_what_one_opened_for_each_part_gives(seed: int, tmp_path: Path) -> None:
+    case = random_case(seed + 300, 60)
+    parts = parts_of(in_time(case.events), 8)
+    fill(tmp_path / "kept.duckdb", case.plant_toml, parts)
+    fill(tmp_path / "anew.duckdb", case.plant_toml, parts, reopen=True)
+    assert unequal(dump(tmp_path / "kept.duckdb"), dump(tmp_path / "anew.duckdb")) == {}
+
+
+LONG_AGO = [state(0, "producing", reason="r"), order(1, "start", "O", product="P"), reading(2, 100), count(3, 1)]
+STEPS: dict[str, list[Event]] = {
+    "the state of long ago still holds": [count(50, 1), state(55, "down"), END],
+    "the order of long ago still holds": [count(50, 1), order(55, "end", "O"), END],
+    "the reading of long ago is counted from": [reading(50, 107), reading(55, 3), END],
+    "a late event between, then on time again": [state(20, "idle"), count(50, 1), state(55, "setup"), END],
+    "a retract of the state that holds": [event("retract", 50, target="state0"), count(51, 1), END],
+    "a correction, then on time again": [
+        event("reclassify", 50, start="2026-03-02T08:10:00Z", end="2026-03-02T08:20:00Z", state="planned"),
+        count(51, 1),
+        state(55, "down"),
+        END,
+    ],
+    "ties with the last event": [count(3, 2, id="a"), count(3, 3, id="z"), state(3, "down"), END],
+    "nothing for a while": [END],
+}
+
+
+@pytest.mark.parametrize("settings", ["", 'stale_after = "10m"', 'minor_stop_under = "20m"\nideal_cycle = "1s"'])
+def test_events_one_by_one(settings: str, tmp_path: Path) -> None:
+    """All ways to go on at once, each on a unit of its own."""
+    toml = one_unit(settings)
+    logs = []
+    for number, steps in enumerate(STEPS.values()):
+        path = f"acme/ulm/line/unit-{number}"
+        toml += f'[equipment."{path}"]\nlevel = "unit"\n{settings}\n'
+        logs.append([sent | {"equipment": path} for sent in (*LONG_AGO, *steps)])
+    longest = max(map(len, logs))
+    parts = [[log[n] for log in logs if n < len(log)] for n in range(longest)]
+    kept, anew, once = (tmp_path / f"{name}.duckdb" for name in ("kept", "anew", "once"))
+    fill(kept, toml, parts)
+    fill(anew, toml, parts, reopen=True)
+    fill(once, toml, [sum(parts, [])])
+    assert unequal(dump(anew), dump(kept)) == {}
+    assert unequal(dump(once), dump(kept)) == {}
+
+
+def test_a_batch_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    toml, db = one_unit(), tmp_path / "kpi.duckdb"
+    plant = load_plant(toml)
+    with opened(db, plant) as store:
+        take_in(store, plant, LONG_AGO)
+    before = dump(db)
+
+    def begin_and_fail(store: Store) -> None:
+        store.take(batch([state(20, "down")]))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), opened(db, plant) as store:
+        begin_and_fail(store)
+    assert unequal(before, dump(db)) == {}
