@@ -60,9 +60,20 @@ class Memory:
         """The last events before the instants asked about: rows of `unit`, `below`, `role`, `at` and `quality`."""
         return last_of(self.events, asking)
 
-    def recent(self) -> pl.DataFrame:
-        """All remembered events, each once."""
-        return self.events.select(_EVENT.keys()).unique(["equipment", "id"])
+    def recent(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """All remembered events that hold for the equipment of spans, each once."""
+        held = self.events.join(spans, left_on="below", right_on="equipment", how="semi")
+        return held.select(_EVENT.keys()).unique(["equipment", "id"])
+
+    def without(self, removed: pl.DataFrame, plant: Plant) -> "Memory":
+        """The memory when events are taken back: what they held for is read from the tables again."""
+        paths = {below for path in removed["equipment"].unique() for below in (path, *plant.descendants(path))}
+        kept = ~pl.col("below").is_in(list(paths))
+        return Memory(
+            self.since.filter(kept),
+            self.events.filter(kept),
+            self.intervals.filter(~pl.col("equipment").is_in(list(paths))),
+        )
 
     def after(self, work: Work, accounts: Accounts, tails: pl.DataFrame, plant: Plant) -> "Memory":
         """The memory after the accounts of some work; `tails` tell the last event of every equipment (`below`)."""

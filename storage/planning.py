@@ -69,7 +69,7 @@ def work_on(
     contexts = []
     if recent.height:
         contexts.append(memory.context(recent, horizon))
-        events.append(memory.recent())
+        events.append(memory.recent(recent))
         prior_events.append(memory.prior(asking(recent)))
     if older.height:
         older, context = (

@@ -163,6 +163,8 @@ class Store:
         if refused.height and batch.raw is not None:
             refused = refused.with_columns(raw=batch.raw(refused["line"]))
         taken, after = digest(self._con, self._ledger, admitted.new)
+        if taken.removed.height:
+            self._memory = self._memory.without(taken.removed, after.plant)
         ranges = widen(self._ledger.ranges, kinds_of(admitted.new))
         horizon = self._horizon(batch, admitted.new, ranges)
         flush = self._ledger.flush + 1

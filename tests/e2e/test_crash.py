@@ -88,16 +88,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(tmp_path_factory.mktemp("shop"))
 
 
-def until_it_writes(process: subprocess.Popen[str], db: Path) -> bool:
-    """Wait for the log of the database to grow; false if the command ended before."""
+def until_it_writes(process: subprocess.Popen[str], db: Path, much: int) -> bool:
+    """Wait for the log of the database to grow by so many bytes; false if the command ended before."""
     log = db.with_name(db.name + ".wal")
 
     def size() -> int:
-        return log.stat().st_size if log.exists() else 0
+        try:
+            return log.stat().st_size
+        except FileNotFoundError:
+            return 0
 
-    before = size()
+    enough = size() + much
     while process.poll() is None:
-        if size() > before:
+        if size() >= enough:
             return True
         time.sleep(0.002)
     return False
@@ -121,8 +124,8 @@ def test_killed_at_random_moments(shop: Shop, tmp_path: Path) -> None:
     db, rng, kills = tmp_path / "kpi.duckdb", random.Random(2), 0
     for _ in range(3 * KILLS):
         process = shop.replay(db)
-        if kills < KILLS and until_it_writes(process, db):
-            time.sleep(rng.uniform(0, 0.25))
+        if kills < KILLS and until_it_writes(process, db, rng.choice((1, 300_000, 1_500_000))):
+            time.sleep(rng.uniform(0, 0.1))
             process.kill()
         _, told = process.communicate(timeout=200)
         if process.returncode == 0:
@@ -136,11 +139,12 @@ def test_killed_at_random_moments(shop: Shop, tmp_path: Path) -> None:
         assert store.recompute() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 def test_asked_to_stop(shop: Shop, tmp_path: Path, number: signal.Signals) -> None:
     db, files = tmp_path / "kpi.duckdb", shop.files[:20]
     process = shop.replay(db, files)
-    assert until_it_writes(process, db)
+    assert until_it_writes(process, db, 1_000_000)
     process.send_signal(number)
     assert "the same command goes on from here" in ended(process, 130)
     (before,) = queried(db, "SELECT count(*) AS events FROM events")
@@ -149,4 +153,16 @@ def test_asked_to_stop(shop: Shop, tmp_path: Path, number: signal.Signals) -> No
     ended(shop.replay(db, files), 0)
     (after,) = queried(db, "SELECT count(*) AS events FROM events")
     assert after["events"] == len(files) * ROWS
+    assert_sound(db)
+
+
+@pytest.mark.slow
+def test_asked_to_stop_while_it_opens_the_store(shop: Shop, tmp_path: Path) -> None:
+    db = tmp_path / "kpi.duckdb"
+    process = shop.replay(db, shop.files[:1])
+    while not db.exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    assert "Traceback" not in ended(process, 130)
+    ended(shop.replay(db, shop.files[:1]), 0)
     assert_sound(db)
