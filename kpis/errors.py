@@ -31,3 +31,7 @@ class StorageError(OeeflowError):
 
 class StoreLockedError(StorageError):
     """Another process has the store open for writing."""
+
+
+class Interrupted(OeeflowError):  # noqa: N818 (it is no fault)
+    """Somebody asked to stop before the work was done."""

@@ -1,5 +1,6 @@
 """The waterfall: how calendar time shrinks to fully productive time, loss by loss, exact to the microsecond."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -40,8 +41,7 @@ def waterfall(elements: Mapping[str, int], definition: str = "standard") -> list
      Step(name='reduced_speed', us=10, factor='performance', flag=None),
      Step(name='quality_loss', us=4, factor='quality', flag=None)]
     """
-    planned = names(terms(definition)["planned_production_us"])
-    run = names(terms(definition)["run_us"])
+    planned, run = _accounts(definition)
     time = {f"{account}_us": elements[f"{account}_us"] for account in ACCOUNTS}
 
     def losses(factor: Factor, accounts: list[str]) -> list[Step]:
@@ -57,6 +57,13 @@ def waterfall(elements: Mapping[str, int], definition: str = "standard") -> list
     steps += _level("net_run", steps[-1], [*minor, Step("reduced_speed", speed, "performance", _flag(elements, speed))])
     rejected = elements["ideal_us"] - elements["good_ideal_us"]
     return steps + _level("fully_productive", steps[-1], [Step("quality_loss", rejected, "quality")])
+
+
+@functools.cache
+def _accounts(definition: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The accounts of planned production, and those of them that are run time."""
+    formulas = terms(definition)
+    return names(formulas["planned_production_us"]), names(formulas["run_us"])
 
 
 def _level(name: str, above: Step, losses: list[Step]) -> list[Step]:

@@ -1,13 +1,17 @@
 """The command line: which commands there are, and how errors come out."""
 
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 import typer
 
-from kpis.errors import OeeflowError
+from kpis.errors import Interrupted, OeeflowError
 from pipelines.commands import database, demonstrating, explaining, filling, reading
+
+INTERRUPTED: Final = 130
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     demonstrating.demo,
@@ -50,13 +54,23 @@ def _build() -> typer.Typer:
 
 def main() -> None:
     """Run a command. Exit status: 0 done, 1 finding, 2 usage or configuration, 130 interrupted."""
+    signal.signal(signal.SIGINT, _end)
     try:
         _build()()
     except OeeflowError as error:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(INTERRUPTED if isinstance(error, Interrupted) else 2)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        sys.exit(INTERRUPTED)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C ends a command at once and without a word; commands that write put their own handler in its place."""
+    raise SystemExit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -84,22 +84,18 @@ def replay(
     recorded = _source(plant, source)
     for path in events:
         open_events(path, recorded)  # a wrong name is told before anything is done
-    with (
-        Store(db, plant, plant_path=str(plant_path.resolve()), clock=_now) as store,
-        Accountants(plant, workers) as accountants,
-    ):
+    halt = Halt()
+    salt = f"{source}|{until}|{plant.fingerprint}"
+    files = [(path, _digest(path, salt)) for path in events]
+    with _interruptible(halt), _store(db, plant, plant_path, halt) as store, Accountants(plant, workers) as accountants:
         summary = Summary(rebuilt=store.rebuilt)
-        halt = Halt()
-        salt = f"{source}|{until}|{plant.fingerprint}"
-        feed = _Feed([(path, _digest(path, salt)) for path in events], store, recorded, until, summary)
+        feed = _Feed(files, store, recorded, until, summary)
 
         def committed(batch: Batch, outcome: Outcome) -> None:
             summary.outcome += outcome
             progress(Progress(feed.file, feed.bytes_read, feed.bytes_all, summary.outcome))
 
-        flow = dataflow(feed.batches(), store, plant, accountants, workers, committed, halt)
-        with _interruptible(halt):
-            run(flow, halt)
+        run(dataflow(feed.batches(), store, plant, accountants, workers, committed, halt), halt)
         summary.interrupted = halt.asked
     return summary
 
@@ -112,7 +108,8 @@ def recompute(db: Path, since: str | None, to: str | None) -> int:
     known = stored_plant(db)
     plant = load_plant(known.text)
     first, last = (None if text is None else parse_time(text, plant.timezone) for text in (since, to))
-    with Store(db, plant, plant_path=known.path, clock=_now) as store:
+    halt = Halt()
+    with _interruptible(halt), _store(db, plant, Path(known.path), halt) as store:
         return store.recompute(first, last)
 
 
@@ -120,8 +117,8 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
     """Take in rejected events that a corrected plant file allows; without one, the file last used is read again."""
     path = plant_path or Path(stored_plant(db).path)
     plant = read_plant(path)
-    with Store(db, plant, plant_path=str(path.resolve()), clock=_now) as store, Accountants(plant, 1) as accountants:
-        halt, outcomes = Halt(), [Outcome()]
+    halt, outcomes = Halt(), [Outcome()]
+    with _interruptible(halt), _store(db, plant, path, halt) as store, Accountants(plant, 1) as accountants:
 
         def batches() -> Iterator[Batch]:
             for refused in store.retriable():
@@ -138,6 +135,10 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
 
         run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
     return sum(outcomes[1:], start=outcomes[0])
+
+
+def _store(db: Path, plant: Plant, plant_path: Path, halt: Halt) -> Store:
+    return Store(db, plant, plant_path=str(plant_path.resolve()), clock=_now, interrupted=lambda: halt.asked)
 
 
 def _line_of(raw: pl.Series, lines: pl.Series) -> pl.Series:
@@ -224,7 +225,7 @@ def _empty(position: Position | None, until: int | None, horizon: int | None = N
 
 @contextmanager
 def _interruptible(halt: Halt) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the source; what is on its way is committed."""
+    """Ctrl-C and SIGTERM end the source, and work that can be left off; what is on its way is committed."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         halt.asked = True

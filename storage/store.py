@@ -11,6 +11,7 @@ from typing import Self
 import polars as pl
 
 from kpis.accounting import account
+from kpis.errors import Interrupted
 from kpis.events import EVENTS
 from kpis.plant import Plant
 from kpis.work import Accounts, Work, newest
@@ -89,9 +90,17 @@ class Store:
     may be on its way. Use it as a context manager.
     """
 
-    def __init__(self, path: Path, plant: Plant, *, plant_path: str, clock: Callable[[], datetime]) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        plant: Plant,
+        *,
+        plant_path: str,
+        clock: Callable[[], datetime],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._clock = clock
+        self._interrupted = interrupted
         self._file = connect(path, read_only=False)
         migrate(self._file)
         self._con = Reading(self._file, self.settle)
@@ -106,7 +115,11 @@ class Store:
         self._looked_up = 0
         self._days: tuple[date, date] | None = None
         self.rebuilt = False
-        self._settle(plant_path)
+        try:
+            self._settle(plant_path)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -333,6 +346,9 @@ class Store:
         if horizon is None:
             return 0
         for path, accounted in self._ledger.accounted.items():
+            if self._interrupted():
+                msg = "interrupted while results were made anew"
+                raise Interrupted(msg, hint="the same command starts that again")
             start = max(accounted, first if first is not None else accounted)
             end = min(horizon + 1, last if last is not None else horizon + 1)
             if start >= end:

@@ -164,7 +164,7 @@ def test_retry_takes_in_what_a_corrected_plant_file_allows(oeeflow: Command) -> 
     ]
     late = {name: value for name, value in count(52, 2, equipment=other).items() if name != "id"}
     Path("a.jsonl").write_bytes(lines([*log, late]) + b"no json\n")
-    assert "7 rejected" in oeeflow("replay", "plant.toml", "a.jsonl").told.replace("9 rejected", "7 rejected")
+    assert "9 rejected" in oeeflow("replay", "plant.toml", "a.jsonl").told
     known = TOML + f'[equipment."{other}"]\nlevel = "unit"\n'
     Path("plant.toml").write_text(known)
     ended = oeeflow("rejected", "--retry")
@@ -209,10 +209,10 @@ FILES: dict[str, tuple[str, bytes, int, str]] = {
     "text of another kind": ("a.jsonl", b"Dear Sir or Madam,\n" * 2000, 1, "a.jsonl"),
     "compressed data cut off": ("a.jsonl.gz", gzip.compress(lines(GOOD * 50))[:-12], 1, "a.jsonl.gz"),
     "compressed only by its name": ("a.jsonl.gz", lines(GOOD), 1, "a.jsonl.gz"),
-    "empty, compressed by its name": ("a.jsonl.gz", b"", 1, "a.jsonl.gz"),
+    "empty, compressed by its name": ("a.jsonl.gz", b"", 0, "0 events taken in"),
     "Parquet only by its name": ("a.parquet", lines(GOOD), 1, "a.parquet"),
     "empty Parquet": ("a.parquet", b"", 1, "a.parquet"),
-    "empty CSV": ("a.csv", b"", 1, "a.csv"),
+    "empty CSV": ("a.csv", b"", 0, "0 events taken in"),
     "CSV without the columns": ("a.csv", b"a;b;c\n1;2;3\n", 1, "a.csv"),
 }
 

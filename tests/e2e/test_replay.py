@@ -183,5 +183,3 @@ def test_two_at_once_do_not_spoil_a_store(oeeflow: Command, tmp_path: Path) -> N
     assert statuses in ([0, 0], [0, 2]), told
     assert statuses == [0, 0] or any("open in another process" in text for text in told)
     assert queried(Path("kpi.duckdb"), "SELECT count(*) AS n FROM events") == [{"n": 3000}]
-
-

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from kpis.plant import load_plant
-from tests.engine import GRAINS, dump, fill, faults, opened, queried, take_in, unequal
+from tests.engine import GRAINS, dump, faults, fill, opened, queried, take_in, unequal
 from tests.oracle import compute
 from tests.oracle.events import parse_time
 from tests.oracle.windows import TIMES
@@ -153,7 +153,8 @@ def test_accounts_tile_every_window(seed: int) -> None:
         )
         assert gaps == []
         for path, life in expected.lives.items():
-            (row,) = queried(db, f"SELECT min(s) AS first, max(e) AS last FROM intervals_now WHERE equipment = '{path}'")
+            reach = "SELECT min(s) AS first, max(e) AS last FROM intervals_now"
+            (row,) = queried(db, f"{reach} WHERE equipment = '{path}'")
             assert (row["first"], row["last"]) == (life.segments[0].start, expected.horizon_us) or not life.segments
             inner = queried(
                 db,
@@ -162,7 +163,7 @@ def test_accounts_tile_every_window(seed: int) -> None:
                 f"AND epoch_us(window_end) <= {row['last']}",
             )
             assert [window for window in inner if window["accounted"] != window["length"]] == []
-        sums = queried(db, f"SELECT equipment, sum({all_accounts}) AS us FROM kpi_day GROUP BY ALL ORDER BY ALL")
+        per_grain = f"SELECT equipment, sum({all_accounts}) AS us FROM kpi_{{}} GROUP BY ALL ORDER BY ALL"
+        sums = queried(db, per_grain.format("day"))
         for grain in ("minute", "hour", "shift", "week", "month"):
-            other = queried(db, f"SELECT equipment, sum({all_accounts}) AS us FROM kpi_{grain} GROUP BY ALL ORDER BY ALL")
-            assert other == sums, grain
+            assert queried(db, per_grain.format(grain)) == sums, grain

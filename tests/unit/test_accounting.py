@@ -4,7 +4,6 @@ Above what is sent: a state (capital letter), a count (1), a sign of life (+), l
 of each minute (small letter; ? unknown, a space: not accounted yet).
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest

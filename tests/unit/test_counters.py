@@ -1,5 +1,6 @@
 """Cumulative readings: what each one counts, worked out by hand; each case is a unit of its own in one store."""
 
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,9 @@ CASES = {
     "large readings": Counted(((0, 2**53 - 5), (1, 2**53)), {1: 5}),
     "a retracted reading was never sent": Counted(((0, 10), reading(1, 3, id="x"), (2, 12), retract(9, "x")), {2: 2}),
     "a retracted baseline": Counted((reading(0, 10, id="x"), (1, 13), (2, 14), retract(9, "x")), {2: 1}),
-    "of one instant by their ids": Counted((reading(0, 5, id="a"), reading(1, 9, id="c"), reading(1, 7, id="b")), {1: 4}),
+    "of one instant by their ids": Counted(
+        (reading(0, 5, id="a"), reading(1, 9, id="c"), reading(1, 7, id="b")), {1: 4}
+    ),
     "each quality counts from its own": Counted(
         ((0, 5), reading(1, 100, "scrap"), (2, 9), reading(3, 103, "scrap")), {3: 3}, "scrap"
     ),
@@ -69,10 +72,10 @@ def minutes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     longest = max(map(len, logs))
     rounds = [[log[n] for log in logs if n < len(log)] for n in range(longest)]
     parts = {
-        "in order": [sum(rounds, [])],
-        "backwards": [sum(rounds[::-1], [])],
+        "in order": [[*chain(*rounds)]],
+        "backwards": [[*chain(*rounds[::-1])]],
         "one by one backwards": rounds[::-1],
-        "every second one first": [sum(rounds[1::2], []), sum(rounds[::2], [])],
+        "every second one first": [[*chain(*rounds[1::2])], [*chain(*rounds[::2])]],
     }[request.param]
     db = tmp_path_factory.mktemp("counted") / "kpi.duckdb"
     toml = PLANT + "".join(f'[equipment."{unit(n)}"]\nlevel = "unit"\n' for n in range(len(CASES)))
@@ -91,8 +94,8 @@ def test_pieces(name: str, minutes: list[Row]) -> None:
 
 def test_readings_of_two_sources_do_not_mix(tmp_path: Path) -> None:
     toml = PLANT + '[equipment."a/b"]\nlevel = "unit"\n[equipment."a/c"]\nlevel = "unit"\n'
-    log = [reading(n, n if n % 2 else 100 * n) | {"id": "same", "equipment": "a/b" if n % 2 else "a/c"} for n in range(4)]
-    log = [event | {"id": f"{n}"} for n, event in enumerate(log)]
+    sent = [("a/c", 0), ("a/b", 1), ("a/c", 200), ("a/b", 3)]
+    log = [reading(n, value) | {"id": str(n), "equipment": path} for n, (path, value) in enumerate(sent)]
     fill(tmp_path / "kpi.duckdb", toml, [log[::-1]])
     rows = queried(tmp_path / "kpi.duckdb", "SELECT equipment, good FROM kpi_day WHERE level = 'unit' ORDER BY ALL")
     assert rows == [{"equipment": "a/b", "good": 2}, {"equipment": "a/c", "good": 200}]

@@ -1,6 +1,7 @@
 """What is remembered of the last flush says the same as the tables."""
 
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_events_one_by_one(settings: str, tmp_path: Path) -> None:
     kept, anew, once = (tmp_path / f"{name}.duckdb" for name in ("kept", "anew", "once"))
     fill(kept, toml, parts)
     fill(anew, toml, parts, reopen=True)
-    fill(once, toml, [sum(parts, [])])
+    fill(once, toml, [[*chain(*parts)]])
     assert unequal(dump(anew), dump(kept)) == {}
     assert unequal(dump(once), dump(kept)) == {}
 

@@ -198,5 +198,3 @@ def test_the_day_is_revised_with_the_shift(told: Told) -> None:
     assert told.status("shift") == ("revised", 1)
     assert told.status("day", -8 * 60) == ("revised", 1)
     assert told.status("week", -8 * 60) == ("open", 0)
-
-
