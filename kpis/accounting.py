@@ -26,11 +26,11 @@ def account(work: Work, plant: Plant) -> Accounts:
     pieces = pieces_.booked(work, mine)
     made, due = _facts(work, mine, pieces, plant)
     facts = _same_runs(pl.concat([_around(work), made]).sort("unit", "start", "end"))
-    rows = _derive(facts.filter(pl.col("start") < pl.col("end")), work, plant)
+    rows = _joined(_derive(facts.filter(pl.col("start") < pl.col("end")), work, plant))
     # What changes at the horizon itself does not show yet, so it is due as well.
     due = pl.concat([due, _outgrown(rows, work)]).filter(pl.col("at") >= work.horizon)
     return Accounts(
-        intervals=_intervals(rows),
+        intervals=rows.select(INTERVALS.names()),
         pieces=pieces_.by_minute(work, pieces, facts, plant),
         stops=_stops(rows, work.horizon),
         due=work.spans.select("unit", "equipment").join(
@@ -178,14 +178,12 @@ def _outgrown(rows: pl.DataFrame, work: Work) -> pl.DataFrame:
     return open_.select("unit", at=pl.col("stretch_start") + pl.col("minor_under"))
 
 
-def _intervals(rows: pl.DataFrame) -> pl.DataFrame:
+def _joined(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows joined until only a change of their own ends them."""
     values = ["account", *FACTS, "stretch_start"]
     rows = rows.with_columns(_interval=_changed(*values).cum_sum())
-    joined = rows.group_by("_interval", maintain_order=True).agg(
-        pl.col("equipment", "start").first(), pl.col("end").last(), pl.col(values).first()
-    )
-    return joined.select(INTERVALS.names())
+    kept = ["unit", "equipment", "start", *values, "stopped", "minor", "minor_under"]
+    return rows.group_by("_interval", maintain_order=True).agg(pl.col(kept).first(), pl.col("end").last())
 
 
 def _stops(rows: pl.DataFrame, horizon: int) -> pl.DataFrame:
