@@ -204,11 +204,13 @@ class _Feed:
             self.file = path
             end, whole = start, True
             try:
-                for chunk in even(open_events(path, self._source, start), ROWS):
+                for chunk in even(open_events(path, self._source, start, ROWS // 4), ROWS):
                     self.bytes_read = done + chunk.bytes_read
                     end = chunk.end
                     position = Position(digest, str(path), end, complete=False)
-                    yield Batch(chunk.events, chunk.rejected, position, self._until, raw=chunk.raw)
+                    yield Batch(
+                        chunk.events, chunk.rejected, position, self._until, raw=chunk.raw_lines if chunk.raw else None
+                    )
             except SourceError as error:
                 self._summary.faults.append(error)
                 whole = False

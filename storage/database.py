@@ -11,7 +11,7 @@ from kpis.errors import StorageError, StoreLockedError
 
 WRITER_THREADS = 1  # a thread more costs a third more work for the same append, and the accounts want the other core
 READER_THREADS = 2
-WRITER_MEMORY = "512MB"
+WRITER_MEMORY = "320MB"
 READER_MEMORY = "1GB"
 
 

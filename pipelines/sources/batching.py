@@ -23,20 +23,12 @@ def even(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
 
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:
-    def raw(lines: pl.Series) -> pl.Series:
-        """Few lines are asked for: those that turn out unusable later."""
-        known: dict[int, bytes] = {}
-        for chunk, asked in ((first, lines.filter(lines <= first.end)), (second, lines.filter(lines > first.end))):
-            if chunk.raw is not None:
-                known |= dict(zip(asked, chunk.raw(asked), strict=True))
-        return pl.Series("raw", [known.get(line) for line in lines], dtype=pl.Binary)
-
     return Chunk(
         pl.concat([first.events, second.events]),
         pl.concat([first.rejected, second.rejected]),
         second.end,
         second.bytes_read,
-        raw if first.raw is not None else None,
+        first.raw + second.raw,
     )
 
 
@@ -45,7 +37,8 @@ def _cut(chunk: Chunk, rows: int) -> tuple[Chunk, Chunk]:
     head, tail = chunk.events.head(rows), chunk.events.slice(rows)
     end = int(head["line"][-1]) if tail.height else chunk.end
     before = pl.col("line") <= end
+    raw = tuple(part for part in chunk.raw if part.end > end)
     return (
         chunk._replace(events=head, rejected=chunk.rejected.filter(before), end=end),
-        chunk._replace(events=tail, rejected=chunk.rejected.filter(~before)),
+        chunk._replace(events=tail, rejected=chunk.rejected.filter(~before), raw=raw),
     )

@@ -15,7 +15,7 @@ import polars as pl
 from kpis.errors import SourceError
 from kpis.event_checks import validate
 from kpis.events import EVENTS, FIELDS, INSTANTS, INTEGERS
-from pipelines.sources.chunk import Chunk
+from pipelines.sources.chunk import Chunk, RawPart
 from pipelines.sources.json_objects import decode_exactly
 from pipelines.sources.lines import Block, decode_ahead, read_blocks, texts_of, with_raw
 
@@ -64,7 +64,8 @@ def read(path: Path, start: int, rows: int) -> Iterator[Chunk]:
         decoded = decode(block.data, block.first)
         if block.first == 1:
             _refuse_other_files(path, block.data, decoded)
-        return Chunk(decoded.events, decoded.rejected, block.end, block.bytes_read, partial(_raw, block))
+        raw = RawPart(block.end, partial(_raw, block))
+        return Chunk(decoded.events, decoded.rejected, block.end, block.bytes_read, (raw,))
 
     return decode_ahead(read_blocks(path, start, rows), decode_block)
 

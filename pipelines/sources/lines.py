@@ -23,7 +23,7 @@ _PIECE: Final = 1 << 16
 _USUAL_LINE: Final = 128
 _LARGEST_BLOCK: Final = 64 << 20
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_THREADS: Final = 2
+_THREADS: Final = 1
 _WHOLE: Final = "whole"
 _DAMAGED: Final = "damaged"
 _CUT_OFF: Final = "cut off"
@@ -136,7 +136,7 @@ def _after_lines(data: bytes, count: int) -> bytes:
 
 
 def decode_ahead(blocks: Iterator[Block], decode: Callable[[Block], Chunk]) -> Iterator[Chunk]:
-    """Decode blocks in threads, two at a time and ahead of the reader, in their order.
+    """Decode blocks in a thread of its own, ahead of the reader, in their order.
 
     What `blocks` or `decode` raises comes after everything before it.
     """

@@ -83,7 +83,7 @@ BAD_LINES: dict[str, tuple[bytes, str]] = {
     "an equipment that is no text": (line(equipment=7), "wrong_type"),
     "NaN": (line().replace(b'"good": 1', b'"good": NaN'), "not_json"),
     "an infinity": (line().replace(b'"good": 1', b'"good": -Infinity'), "not_json"),
-    "a number beyond all": (line().replace(b'"good": 1', b'"good": 1e999'), "out_of_range"),
+    "a number beyond all": (line().replace(b'"good": 1', b'"good": 1e999'), "not_json"),
     "a number beyond what is exact": (line(good=2**53 + 1), "out_of_range"),
     "a fraction of a piece": (line(good=1.5), "wrong_type"),
     "text for a number": (line(good="many"), "wrong_type"),

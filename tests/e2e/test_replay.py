@@ -103,7 +103,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no plant file": (("replay", "none.toml", "a.jsonl"), 2, "none.toml"),
     "a source that is not there": (("replay", "plant.toml", "a.jsonl", "--source", "x"), 2, 'no source "x"'),
     "a wrong time": (("replay", "plant.toml", "a.jsonl", "--until", "tomorrow"), 2, "tomorrow"),
-    "no events": (("replay", "plant.toml"), 2, "EVENTS"),
+    "no events": (("replay", "plant.toml"), 2, "events"),
     "no workers": (("replay", "plant.toml", "a.jsonl", "--workers", "0"), 2, "--workers"),
 }
 

@@ -53,7 +53,7 @@ def test_files_calls_and_workers_do_not_show(seed: int, tmp_path: Path) -> None:
     one, files, calls, workers = (tmp_path / f"{name}.duckdb" for name in ("one", "files", "calls", "workers"))
     replay(inputs.plant, whole, one)
     replay(inputs.plant, rest, files)
-    for path in reversed(rest):
+    for path in rest:
         replay(inputs.plant, [path], calls)
     replay(inputs.plant, rest, workers, workers=2)
     expected = dump(one)

@@ -193,7 +193,7 @@ def test_a_window_that_an_event_makes_past_closing_time_is_revised(told: Told) -
 
 
 def test_the_day_is_revised_with_the_shift(told: Told) -> None:
-    told.send(state(0, "producing"), tick(24 * 60))
+    told.send(state(0, "producing"), tick(0) | {"ts": "2026-03-03T08:00:00Z"})
     told.send(count(10, 1))
     assert told.status("shift") == ("revised", 1)
     assert told.status("day", -8 * 60) == ("revised", 1)

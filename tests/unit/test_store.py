@@ -147,7 +147,7 @@ SENT = [
     event("retract", 10, target="nothing", by="kim"),
     state(11, "down", equipment="acme/ulm/line"),
     event("status", 12, online=True, ts=0, id="the first instant"),
-    event("status", 13, online=True, ts="2200-01-01T00:00:00Z", id="the last instant"),
+    event("status", 13, online=True, ts="2199-12-31T23:59:59.999999Z", id="the last instant"),
 ]
 
 
