@@ -47,6 +47,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not read_only:
         # Whole replays go by without a checkpoint in their midst; the writer asks for one itself.
         con.execute("SET wal_autocheckpoint = '1TB'")
+        con.execute("SET preserve_insertion_order = false")
     return con
 
 

@@ -12,8 +12,8 @@ from pipelines.sources.lines import COMPRESSIONS
 
 __all__ = ["FILE_KINDS", "RECORDINGS", "ROWS", "Chunk", "FileKind", "Source", "open_events", "size_of"]
 
-ROWS: Final = 245_760
-"""About so many events make a chunk."""
+ROWS: Final = 122_880
+"""about so many events make a chunk."""
 
 
 class Source(Protocol):

@@ -6,51 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from pipelines.cli import main
+from tests.command import Command
 from tests.engine import dump, lines, queried, unequal
 from tests.oracle.shorthand import END, UNIT, count, one_unit, state
 
 ROOT = Path(__file__).parents[2]
 TOML = one_unit('ideal_cycle = "1s"')
 GOOD = [state(0, "producing"), count(10, 500), state(30, "down"), END]
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    status: int
-    out: str
-    told: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def oeeflow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """The command line, in this process and in a folder with a plant file."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OEEFLOW_DB", "kpi.duckdb")
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "plant.toml").write_text(TOML)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["oeeflow", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        printed = capsys.readouterr()
-        return Ended(status, printed.out, " ".join(printed.err.split()))
-
-    return run
 
 
 def line(**fields: Any) -> bytes:

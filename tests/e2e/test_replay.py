@@ -4,14 +4,13 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from pipelines.cli import main
+from tests.command import Command
 from tests.engine import GRAINS, RATIOS, dump, lines, queried, unequal
 from tests.oracle import compute
 from tests.oracle.events import EPOCH, parse_time
@@ -21,38 +20,6 @@ from tests.strategies import random_case, random_until, shuffled, split
 
 TOML = one_unit('ideal_cycle = "1s"')
 LOG = [state(0, "producing"), count(10, 500), order(20, "start", "O"), state(30, "down"), count(40, 5), END]
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    status: int
-    out: str
-    told: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def oeeflow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """The command line, in this process and in an empty folder with a plant file."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OEEFLOW_DB", "kpi.duckdb")
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "plant.toml").write_text(TOML)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["oeeflow", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        printed = capsys.readouterr()
-        return Ended(status, printed.out, " ".join(printed.err.split()))
-
-    return run
 
 
 def write(name: str, events: list[Event]) -> str:

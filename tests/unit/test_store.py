@@ -69,7 +69,11 @@ def test_tables_and_views_that_others_rely_on(db: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "plants", "equipment", "products", "reasons", "losses", "data_quality"])
 def test_everything_can_be_queried(name: str, db: Path) -> None:
-    names = [name] if name else [row["name"] for row in queried(db, "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal")]
+    names = (
+        [name]
+        if name
+        else [row["name"] for row in queried(db, "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal")]
+    )
     for table in names:
         assert isinstance(queried(db, f'SELECT * FROM "{table}" LIMIT 3'), list)
 
