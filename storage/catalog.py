@@ -122,5 +122,4 @@ def write_calendars(transaction: Transaction, plant: Plant, first: date, last: d
         )
         for calendar, zone in sorted((calendar, zone) for calendar, zone in used if calendar)
     ]
-    if shifts:
-        transaction.refill("shifts", instants(pl.concat(shifts), "start", "end"))
+    transaction.refill("shifts", instants(pl.concat(shifts), "start", "end") if shifts else pl.DataFrame())

@@ -316,6 +316,9 @@ class Store:
                 self.rebuilt = True
             catalog.write_plant(transaction, plant, plant_path, self._ledger.horizon)
             catalog.write_equipment(transaction, self._ledger)
+            self._days = catalog.days_of(self._ledger)
+            if self._days:
+                catalog.write_calendars(transaction, plant, *self._days)
             create_views(self._writer, plant)
             transaction.commit()
             transaction.wait()
