@@ -68,7 +68,7 @@ def test_runs_of_orders() -> None:
     ] == [
         (5, 30, "A", "P", 3, 25),
         (30, 40, "B", "Q", 4, 10),
-        (33, 35, "Z", None, 24, 0),
+        (33, 36, "Z", None, 24, 0),  # whole minutes: pieces are kept by the minute
         (40, 50, "A", "P", 0, 10),
     ]
 
