@@ -39,7 +39,9 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
             msg = f"the store {path} is open in another process"
             raise StoreLockedError(msg, hint="stop the other oeeflow command, or wait for it") from error
         msg = f"cannot open the store {path}: {_first_line(error)}"
-        raise StorageError(msg, hint="check the path and the permissions; --db names the DuckDB file of a store") from error
+        raise StorageError(
+            msg, hint="check the path and the permissions; --db names the DuckDB file of a store"
+        ) from error
     except duckdb.Error as error:
         msg = f"{path} is not a readable store: {_first_line(error)}"
         raise StorageError(msg, hint="restore it from a copy, or replay the event files into a new one") from error
