@@ -8,13 +8,13 @@ from kpis.work import PIECES, Work, floor_minute, newest
 
 QUALITIES = ("good", "scrap", "rework")
 _QUALITY = pl.Enum(QUALITIES)
-BOOKED = ("unit", "ts", "id", "quality", "reason", "product", "order", "pieces")
 
 
 def booked(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
-    """Pieces by event and quality, with columns BOOKED; only what is not zero.
+    """Pieces by event and quality, only what is not zero.
 
-    >>> # readings 10, 14, 3: the first is the baseline, the drop is a reset, so 0, 4 and 3 pieces
+    Rows of `unit`, `ts`, `id`, `quality`, `reason`, `product`, `order` and `pieces`. Readings of 10, 14 and 3 are 0, 4
+    and 3 pieces: the first is the baseline, and the drop is a reset.
     """
     return pl.concat([_counts(mine), _readings(work, mine)]).filter(pl.col("pieces") != 0)
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-US = 1
 MINUTE_US = 60_000_000
 BEGINNING = -(2**62)  # before every instant: where a value that was always so begins
 

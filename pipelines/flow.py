@@ -1,4 +1,4 @@
-"""The dataflow, from top to bottom as in the diagram of docs/architecture: take, account, commit.
+"""The dataflow, from top to bottom: take, account, commit (see docs/adr/0004-frames-in-lock-step.md).
 
 Its step names are frozen: they name what happens in logs and metrics.
 """
