@@ -20,6 +20,7 @@ from benchmarks.report import Report
 MACHINES = 200
 MONTH_MACHINES = 100
 MONTH_DAYS = 30
+ROUNDS = 3
 
 
 def replay(folder: Path, files: list[Path], db: Path) -> tuple[float, float]:
@@ -27,6 +28,138 @@ def replay(folder: Path, files: list[Path], db: Path) -> tuple[float, float]:
     code = (
         "import json, resource, sys, time; from pathlib import Path; from pipelines.replay import replay\n"
         "if __name__ == '__main__':\n"
+        "    begin = time.perf_counter(); plant, db, *files = map(Path, sys.argv[1:]); replay(plant, files, db)\n"
+        "    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "    print(json.dumps([time.perf_counter() - begin, peak]))"
+    )
+    command = [sys.executable, "-c", code, str(folder / "plant.toml"), str(db), *map(str, files)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, peak = json.loads(done.stdout)
+    return float(seconds), float(peak)
+
+
+def fresh(db: Path) -> Path:
+    """A path without a store."""
+    for path in (db, db.with_name(db.name + ".wal")):
+        path.unlink(missing_ok=True)
+    return db
+
+
+def throughput(folder: Path, events: int, rounds: int, report: Report) -> None:
+    """From file to committed store, beside the bare append of the same frames and one query without a store."""
+    frame = generate.day(MACHINES, events)
+    (folder / "plant.toml").write_text(generate.plant(MACHINES))
+    parquet, lines = folder / "day.parquet", folder / "day.jsonl"
+    generate.write_parquet(frame, parquet)
+    generate.write_lines(frame, lines)
+    seconds: dict[str, list[float]] = {}
+    peaks: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, file in (("parquet", parquet), ("lines", lines)):
+            took, peak = replay(folder, [file], fresh(folder / f"{name}.duckdb"))
+            seconds.setdefault(name, []).append(took)
+            peaks.setdefault(name, []).append(peak)
+        seconds.setdefault("append", []).append(bare_append(frame, folder / "parquet.duckdb", folder / "bare.duckdb"))
+        seconds.setdefault("query", []).append(one_query(parquet))
+    sample = frame.head(events // 20)
+    windows = sample.height / dict_windows(sample)
+    rate = {name: events / statistics.median(taken) for name, taken in seconds.items()}
+    report.table(
+        f"{events:,} events of {MACHINES} machines over a day, median of {rounds}",
+        ("what", "events/s", "to reach", "peak MB"),
+        [
+            ("replay of Parquet", rate["parquet"], "450,000", statistics.median(peaks["parquet"])),
+            ("replay of JSON lines", rate["lines"], "300,000", statistics.median(peaks["lines"])),
+            ("bare DuckDB append of the same frames", rate["append"], "", None),
+            ("one polars query, nothing stored", rate["query"], "", None),
+            ("bytewax tumbling windows over dict rows", windows, "", None),
+        ],
+    )
+    report.ratio("Parquet replay ÷ bare append", rate["parquet"] / rate["append"], "at least 0.6")
+    report.ratio("Parquet replay ÷ bytewax windows", rate["parquet"] / windows, "at least 5")
+
+
+def growth(folder: Path, daily: int, report: Report) -> None:
+    """A month, day by day, into one store; then one event of the first day, and a question about all of it."""
+    (folder / "plant.toml").write_text(generate.plant(MONTH_MACHINES))
+    db = fresh(folder / "month.duckdb")
+    taken = []
+    for which in range(MONTH_DAYS):
+        path = folder / f"day-{which}.parquet"
+        generate.write_parquet(generate.day(MONTH_MACHINES, daily, which), path)
+        taken.append(replay(folder, [path], db)[0])
+        path.unlink()
+    early, late = statistics.median(taken[1:6]), statistics.median(taken[-5:])
+    report.table(
+        f"a month of {MONTH_MACHINES} machines, {daily:,} events a day, each day a replay",
+        ("what", "seconds", "to reach", "peak MB"),
+        [("days 2 to 6, median", early, "", None), ("days 26 to 30, median", late, "", None)],
+    )
+    report.ratio("late days ÷ early days", late / early, "at most 1.15")
+    event = {
+        "id": "late",
+        "ts": "2026-03-02T11:00:00Z",
+        "equipment": generate.machines(1)[0],
+        "type": "state",
+        "state": "down",
+    }
+    (folder / "late.jsonl").write_text(json.dumps(event) + "\n")
+    report.seconds("one event, 30 days late, corrected", replay(folder, [folder / "late.jsonl"], db)[0], "at most 2 s")
+    report.seconds("shift KPIs of 100 machines over 30 days", shift_kpis(db), "at most 0.2 s")
+
+
+def shift_kpis(db: Path) -> float:
+    """Seconds to read the shift KPIs of all machines, the second time."""
+    from storage.reader import Reader
+    from storage.selection import Selection
+
+    with Reader(db) as reader:
+        for _ in range(3):
+            begin = time.perf_counter()
+            rows = reader.kpi("shift", Selection(level="unit"), "standard")
+            seconds = time.perf_counter() - begin
+    assert rows.height > 0
+    return seconds
+
+
+def memory(folder: Path, events: int, report: Report) -> None:
+    """Peak memory of a large replay."""
+    (folder / "plant.toml").write_text(generate.plant(MACHINES))
+    files = []
+    for which in range(4):
+        path = folder / f"large-{which}.parquet"
+        generate.write_parquet(generate.day(MACHINES, events // 4, which), path)
+        files.append(path)
+    seconds, peak = replay(folder, files, fresh(folder / "large.duckdb"))
+    report.table(
+        f"{events:,} events over four days",
+        ("what", "events/s", "to reach", "peak MB"),
+        [("replay of Parquet", events / seconds, "peak below 1,000 MB", peak)],
+    )
+
+
+def main() -> None:
+    """Run all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events, results to the screen only")
+    quick = parser.parse_args().quick
+    scale = 10 if quick else 1
+    folder = Path(".bench")
+    folder.mkdir(exist_ok=True)
+    report = Report()
+    for part in (
+        lambda: throughput(folder, 5_000_000 // scale, ROUNDS, report),
+        lambda: growth(folder, 200_000 // scale, report),
+        lambda: memory(folder, 20_000_000 // scale, report),
+    ):
+        part()
+        if not quick:
+            Path("benchmarks/RESULTS.md").write_text(report.text())
+    sys.stdout.write(report.text())
+    shutil.rmtree(folder)
+
+
+if __name__ == '__main__':\n"
         "    begin = time.perf_counter(); plant, db, *files = map(Path, sys.argv[1:]); replay(plant, files, db)\n"
         "    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "    print(json.dumps([time.perf_counter() - begin, peak]))"

@@ -46,6 +46,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         msg = f"{path} is not a readable store: {_first_line(error)}"
         raise StorageError(msg, hint="restore it from a copy, or replay the event files into a new one") from error
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")  # it would write into our results on standard output
     if not read_only:
         # Whole replays go by without a checkpoint in their midst; the writer asks for one itself.
         con.execute("SET wal_autocheckpoint = '1TB'")
