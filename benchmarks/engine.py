@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import generate
@@ -147,11 +148,12 @@ def main() -> None:
     folder = Path(".bench")
     folder.mkdir(exist_ok=True)
     report = Report()
-    for part in (
+    parts: tuple[Callable[[], None], ...] = (
         lambda: throughput(folder, 5_000_000 // scale, ROUNDS, report),
         lambda: growth(folder, 200_000 // scale, report),
         lambda: memory(folder, 20_000_000 // scale, report),
-    ):
+    )
+    for part in parts:
         part()
         if not quick:
             Path("benchmarks/RESULTS.md").write_text(report.text())
