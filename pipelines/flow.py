@@ -37,10 +37,10 @@ def dataflow(
     plant: Plant,
     accountants: Accountants,
     workers: int,
-    committed: Callable[[Batch, Outcome], None],
+    committed: Callable[[Pending, Outcome], None],
     halt: Halt,
 ) -> Dataflow:
-    """Batches in, commits out; `committed` hears of each one."""
+    """Batches in, commits out; `committed` hears of each one, before it is durable (see Store.settle)."""
 
     def take(batch: Batch) -> Iterable[Part]:
         pending = store.take(batch)
@@ -64,7 +64,7 @@ def dataflow(
         accounts = [done.accounts for done in waiting if done.accounts is not None]
         waiting.clear()
         outcome = store.commit(pending, join(accounts) if accounts else None)
-        committed(pending.batch, outcome)
+        committed(pending, outcome)
 
     flow = Dataflow("oeeflow")
     feed = op.input("batches", flow, Feed(batches, halt))

@@ -1,7 +1,10 @@
 """Thin wrappers around bytewax: one source, one sink, and how a run ends."""
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from types import FrameType
 from typing import Any
 
 from bytewax.dataflow import Dataflow
@@ -43,6 +46,21 @@ class Halt:
                 return []
 
         return guarded
+
+
+@contextmanager
+def interruptible(halt: Halt) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the source, and work that can be left off; what is on its way is committed."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        halt.asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Feed(FixedPartitionedSource[Any, None]):

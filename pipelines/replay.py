@@ -1,14 +1,11 @@
 """Replay: files of events through the dataflow, as fast as it goes, from wherever the last one stopped."""
 
 import hashlib
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import polars as pl
 
@@ -16,14 +13,14 @@ from kpis.errors import ConfigError, SourceError
 from kpis.events import EVENTS, REJECTED
 from kpis.plant import Plant, Source, load_plant
 from pipelines.flow import dataflow
-from pipelines.operators import Halt, run
+from pipelines.operators import Halt, interruptible, run
 from pipelines.shards import Accountants
 from pipelines.sources import ROWS, open_events, size_of
 from pipelines.sources.batching import even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
 from storage.catalog import stored_plant
-from storage.store import Batch, Outcome, Store
+from storage.store import Batch, Outcome, Pending, Store
 from storage.writer import Position
 
 
@@ -87,11 +84,11 @@ def replay(
     halt = Halt()
     salt = f"{source}|{until}|{plant.fingerprint}"
     files = [(path, _digest(path, salt)) for path in events]
-    with _interruptible(halt), _store(db, plant, plant_path, halt) as store, Accountants(plant, workers) as accountants:
+    with interruptible(halt), _store(db, plant, plant_path, halt) as store, Accountants(plant, workers) as accountants:
         summary = Summary(rebuilt=store.rebuilt)
         feed = _Feed(files, store, recorded, until, summary)
 
-        def committed(batch: Batch, outcome: Outcome) -> None:
+        def committed(pending: Pending, outcome: Outcome) -> None:
             summary.outcome += outcome
             progress(Progress(feed.file, feed.bytes_read, feed.bytes_all, summary.outcome))
 
@@ -109,7 +106,7 @@ def recompute(db: Path, since: str | None, to: str | None) -> int:
     plant = load_plant(known.text)
     first, last = (None if text is None else parse_time(text, plant.timezone) for text in (since, to))
     halt = Halt()
-    with _interruptible(halt), _store(db, plant, Path(known.path), halt) as store:
+    with interruptible(halt), _store(db, plant, Path(known.path), halt) as store:
         return store.recompute(first, last)
 
 
@@ -118,7 +115,7 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
     path = plant_path or Path(stored_plant(db).path)
     plant = read_plant(path)
     halt, outcomes = Halt(), [Outcome()]
-    with _interruptible(halt), _store(db, plant, path, halt) as store, Accountants(plant, 1) as accountants:
+    with interruptible(halt), _store(db, plant, path, halt) as store, Accountants(plant, 1) as accountants:
 
         def batches() -> Iterator[Batch]:
             for refused in store.retriable():
@@ -130,7 +127,7 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
                     retried=refused["digest"],
                 )
 
-        def committed(batch: Batch, outcome: Outcome) -> None:
+        def committed(pending: Pending, outcome: Outcome) -> None:
             outcomes.append(outcome)
 
         run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
@@ -223,18 +220,3 @@ class _Feed:
 
 def _empty(position: Position | None, until: int | None, horizon: int | None = None) -> Batch:
     return Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), position, until, horizon)
-
-
-@contextmanager
-def _interruptible(halt: Halt) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the source, and work that can be left off; what is on its way is committed."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        halt.asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

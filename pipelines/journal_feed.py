@@ -1,0 +1,108 @@
+"""The journal as the source of the dataflow: what came in since the last batch, and ticks when nothing did."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from kpis.events import EVENTS, REJECTED
+from pipelines.decoding import Decoder
+from pipelines.operators import Halt
+from pipelines.reception import Reception
+from storage.journal import Journal
+from storage.store import Batch
+from storage.writer import Position
+
+FLUSH_EVERY: Final = 0.25
+"""seconds from one batch to the next, at least, so that a batch holds what came in the meantime."""
+TICK_EVERY: Final = 1.0
+"""seconds without events until a batch without any moves the horizon: running figures go on."""
+ENOUGH: Final = 20_000
+"""messages that are worth a batch at once."""
+MOST_ROWS: Final = 60_000
+MOST_BYTES: Final = 32 << 20
+LOOK_EVERY: Final = 0.2
+"""seconds until the next look whether the engine is to stop."""
+
+
+class Part(NamedTuple):
+    """The part of the journal that a batch is made of.
+
+    `received` tells of the messages their `offset`, `source` and `received_at`; `origin` of the events (by `line`) the
+    `offset` of their message and their `index` in it.
+    """
+
+    received: pl.DataFrame
+    origin: pl.DataFrame
+    events: pl.DataFrame
+
+
+class JournalFeed:
+    """Makes batches, one at a time: the next one is asked for when the last one is committed.
+
+    `between` is called each time before it waits for the next one.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        reception: Reception,
+        decoder: Decoder,
+        clock: Callable[[], datetime],
+        halt: Halt,
+        between: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._reception = reception
+        self._decoder = decoder
+        self._clock = clock
+        self._halt = halt
+        self._between = between
+        self.part: Part | None = None
+        """What the batch on its way is made of; None if it is a tick."""
+
+    def batches(self, position: int) -> Iterator[Batch]:
+        """Batches of what is newer than `position`, until the dataflow is halted."""
+        begun = 0.0
+        while True:
+            self._between()
+            news = self._wait(position, begun)
+            if self._halt.halted:
+                return
+            begun = time.monotonic()
+            rows = self._read(position) if news else None
+            if rows is None or rows.is_empty():
+                self.part = None
+                yield Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), horizon=self._now())
+                continue
+            position = int(rows["offset"][-1])
+            decoded = self._decoder.decode(rows)
+            self.part = Part(rows.select("offset", "source", "received_at"), decoded.origin, decoded.events)
+            yield Batch(
+                decoded.events,
+                decoded.rejected,
+                Position(self._journal.identity, "journal", position, complete=False),
+                horizon=self._now(),
+                raw=decoded.raw,
+            )
+
+    def _read(self, position: int) -> pl.DataFrame:
+        """Messages after `position` whose senders were told that they are safe."""
+        told = self._reception.last
+        return self._journal.read(position, MOST_ROWS, MOST_BYTES).filter(pl.col("offset") <= told)
+
+    def _wait(self, position: int, begun: float) -> bool:
+        """Wait until a batch is due: soon when there are messages, else for a tick; whether there are."""
+        while not self._halt.halted:
+            news = self._reception.wait(position, LOOK_EVERY)
+            left = begun + (FLUSH_EVERY if news else TICK_EVERY) - time.monotonic()
+            if left <= 0 or self._reception.last - position >= ENOUGH:
+                return news
+            if news:
+                time.sleep(left)
+        return False
+
+    def _now(self) -> int:
+        return round((self._clock() - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)

@@ -1,0 +1,49 @@
+"""What the engine says while it runs, on standard error: coloured lines for people, JSON for machines.
+
+`info`: started, stopped, connected. `warning`: somebody should have a look. `error`: a person must act. Values that are
+secret are never handed to a logger.
+"""
+
+import sys
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+
+class LogFormat(StrEnum):
+    """How a line is written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least of what is said."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def configure(form: LogFormat | None = None, level: LogLevel = LogLevel.INFO) -> None:
+    """Say things from now on in this form; by default `console` where standard error is a terminal, else `json`."""
+    terminal = sys.stderr.isatty()
+    form = form or (LogFormat.CONSOLE if terminal else LogFormat.JSON)
+    last: list[Any]
+    if form is LogFormat.JSON:
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    else:
+        last = [structlog.dev.ConsoleRenderer(colors=terminal, pad_event_to=30)]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level.value),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
