@@ -3,15 +3,14 @@
 import re
 import zoneinfo
 from datetime import date, time
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from kpis.duration import DURATION_PATTERN, parse_duration
-from kpis.errors import ConfigError
+from kpis.duration import parse_duration
 from kpis.faults import nearest
 from kpis.plant_sources import Source
+from kpis.plant_types import Duration, Name, PositiveDuration, Table, duration, refuse
 
 LEVELS = ("enterprise", "site", "area", "line", "unit")
 CATEGORIES = ("producing", "setup", "down", "idle", "planned", "unknown")
@@ -30,32 +29,12 @@ _LOSSES = {spelling: loss for loss, spellings in _LOSS_SPELLINGS.items() for spe
 _CYCLES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)x")
 
 
-def _refuse(message: str, hint: str | None = None) -> NoReturn:
-    refusal = PydanticCustomError("plant_file", "{message}", {"message": message, "hint": hint})
-    raise refusal
-
-
-def _duration(value: object) -> int:
-    if not isinstance(value, str):
-        _refuse("a duration must be text with a unit", 'such as "500ms", "1.5s", "2m", "8h" or "1d"')
-    try:
-        return parse_duration(value)
-    except ConfigError as error:
-        _refuse(str(error), error.hint)
-
-
-def _positive(us: int) -> int:
-    if us == 0:
-        _refuse("must be longer than 0s")
-    return us
-
-
 def _timezone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         hint = nearest(name, zoneinfo.available_timezones()) or 'an IANA name, such as "Europe/Berlin"'
-        _refuse("unknown time zone", hint)
+        refuse("unknown time zone", hint)
     return name
 
 
@@ -67,18 +46,12 @@ def _loss(value: object) -> object:
 def _stop_after(text: str) -> str:
     cycles = _CYCLES.fullmatch(text)
     if not cycles:
-        _duration(text)
+        duration(text)
     elif float(cycles[1]) == 0:
-        _refuse("must be more than 0 cycles", '"0s" switches it off')
+        refuse("must be more than 0 cycles", '"0s" switches it off')
     return text
 
 
-def _duration_schema(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["500ms", "1.5s", "2m", "8h", "1d"]})
-
-
-Duration = Annotated[int, BeforeValidator(_duration), _duration_schema(DURATION_PATTERN)]
-PositiveDuration = Annotated[Duration, AfterValidator(_positive), _duration_schema(DURATION_PATTERN)]
 StopAfter = Annotated[str, AfterValidator(_stop_after)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Loss = Annotated[
@@ -86,17 +59,10 @@ Loss = Annotated[
     BeforeValidator(_loss),
     WithJsonSchema({"type": "string", "examples": list(SIX_BIG_LOSSES)}),
 ]
-Name = Annotated[str, Field(min_length=1)]
 Category = Literal["producing", "setup", "down", "idle", "planned", "unknown"]
 StopCategory = Literal["setup", "down", "idle", "planned"]
 Level = Literal["enterprise", "site", "area", "line", "unit"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-
-
-class Table(BaseModel):
-    """A TOML table: unknown keys are faults, and nothing is converted (TOML has types of its own)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PlantTable(Table):
@@ -145,7 +111,7 @@ class EquipmentTable(Settings):
     @model_validator(mode="after")
     def _constraint_is_named(self) -> "EquipmentTable":
         if self.rollup == "constraint" and self.constraint is None:
-            _refuse('rollup = "constraint" needs a constraint', "name the equipment that sets the pace")
+            refuse('rollup = "constraint" needs a constraint', "name the equipment that sets the pace")
         return self
 
 
