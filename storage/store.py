@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import duckdb
 import polars as pl
 
 from kpis.accounting import account
-from kpis.errors import Interrupted
+from kpis.errors import Interrupted, StorageError
 from kpis.events import EVENTS
 from kpis.plant import Plant
 from kpis.work import Accounts, Work, newest
@@ -147,6 +148,23 @@ class Store:
             self._last.wait()
             self._last = None
 
+    def checkpoint(self) -> None:
+        """Bring the log into the file: until the next time commits go to the log, and the file stays as it is.
+
+        No batch may be on its way. Raises StorageError when a reader is in the way; try again later.
+        """
+        self.settle()
+        try:
+            self._writer.execute("CHECKPOINT")
+        except duckdb.TransactionException as error:
+            msg = "the store cannot be checkpointed now: something is being read or written"
+            raise StorageError(msg, hint="it is tried again later") from error
+
+    @property
+    def flush(self) -> int:
+        """The number of the last commit; 0 in an empty store."""
+        return self._ledger.flush
+
     @property
     def horizon(self) -> int | None:
         """The instant up to which time is accounted, in µs; None in an empty store."""
@@ -207,7 +225,7 @@ class Store:
         self._last, self._open = transaction, None
         self._ledger = after
         if pending.work is not None and accounts is not None:
-            self._memory = self._memory.after(pending.work, accounts, after.tails(), after.plant)
+            self._memory = self._memory.after(pending.work, accounts, after)
         if self._ids is not None:
             self._ids.add(keys(pending.new), newest(pending.new["ts"]) or 0)
         return outcome
