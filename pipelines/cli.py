@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from kpis.errors import Interrupted, OeeflowError
-from pipelines.commands import database, demonstrating, explaining, filling, reading
+from pipelines.commands import database, demonstrating, explaining, filling, reading, running
 
 INTERRUPTED: Final = 130
 
@@ -17,6 +17,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     demonstrating.demo,
     filling.init,
     filling.validate,
+    running.run,
     filling.replay,
     filling.recompute,
     reading.kpi,

@@ -62,43 +62,47 @@ class JournalFeed:
         self._between = between
         self.part: Part | None = None
         """What the batch on its way is made of; None if it is a tick."""
+        self.begun = 0.0
+        """When that batch was begun, by the monotonic clock."""
+        self.position = 0
+        """The offset up to which batches were made."""
 
     def batches(self, position: int) -> Iterator[Batch]:
         """Batches of what is newer than `position`, until the dataflow is halted."""
-        begun = 0.0
+        self.position = position
         while True:
             self._between()
-            news = self._wait(position, begun)
+            news = self._wait()
             if self._halt.halted:
                 return
-            begun = time.monotonic()
-            rows = self._read(position) if news else None
+            self.begun = time.monotonic()
+            rows = self._read() if news else None
+            self.part = None
             if rows is None or rows.is_empty():
-                self.part = None
                 yield Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), horizon=self._now())
                 continue
-            position = int(rows["offset"][-1])
+            self.position = int(rows["offset"][-1])
             decoded = self._decoder.decode(rows)
             self.part = Part(rows.select("offset", "source", "received_at"), decoded.origin, decoded.events)
             yield Batch(
                 decoded.events,
                 decoded.rejected,
-                Position(self._journal.identity, "journal", position, complete=False),
+                Position(self._journal.identity, "journal", self.position, complete=False),
                 horizon=self._now(),
                 raw=decoded.raw,
             )
 
-    def _read(self, position: int) -> pl.DataFrame:
-        """Messages after `position` whose senders were told that they are safe."""
+    def _read(self) -> pl.DataFrame:
+        """Messages whose senders were told that they are safe."""
         told = self._reception.last
-        return self._journal.read(position, MOST_ROWS, MOST_BYTES).filter(pl.col("offset") <= told)
+        return self._journal.read(self.position, MOST_ROWS, MOST_BYTES).filter(pl.col("offset") <= told)
 
-    def _wait(self, position: int, begun: float) -> bool:
+    def _wait(self) -> bool:
         """Wait until a batch is due: soon when there are messages, else for a tick; whether there are."""
         while not self._halt.halted:
-            news = self._reception.wait(position, LOOK_EVERY)
-            left = begun + (FLUSH_EVERY if news else TICK_EVERY) - time.monotonic()
-            if left <= 0 or self._reception.last - position >= ENOUGH:
+            news = self._reception.wait(self.position, LOOK_EVERY)
+            left = self.begun + (FLUSH_EVERY if news else TICK_EVERY) - time.monotonic()
+            if left <= 0 or self._reception.last - self.position >= ENOUGH:
                 return news
             if news:
                 time.sleep(left)

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -13,7 +14,8 @@ DUPLICATE: Final = "duplicate"
 REJECTED: Final = "rejected"
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
     """What became of an event, the one with this index in its message; `reason` and `detail` if it was rejected."""
 
     index: int
@@ -73,7 +75,7 @@ class Receipts:
 
 
 def _judged(pending: Pending, origin: pl.DataFrame) -> pl.DataFrame:
-    """Events by the `offset` of their message and their `index` in it; one neither new nor rejected was there before."""
+    """Events by the `offset` of their message and their `index` in it; what is neither new nor rejected is repeated."""
     new = pending.new.select("line", taken=pl.lit(value=True))
     rejected = pending.rejected.select("line", "reason", "detail").unique("line", keep="first")
     return (
@@ -83,8 +85,12 @@ def _judged(pending: Pending, origin: pl.DataFrame) -> pl.DataFrame:
         .select(
             "offset",
             "index",
-            pl.when("taken").then(pl.lit(TAKEN)).when(pl.col("reason").is_not_null()).then(pl.lit(REJECTED))
-            .otherwise(pl.lit(DUPLICATE)).alias("outcome"),
+            pl.when("taken")
+            .then(pl.lit(TAKEN))
+            .when(pl.col("reason").is_not_null())
+            .then(pl.lit(REJECTED))
+            .otherwise(pl.lit(DUPLICATE))
+            .alias("outcome"),
             "reason",
             "detail",
         )

@@ -1,0 +1,204 @@
+"""Live operation: sources → journal → dataflow → store, until somebody asks it to stop.
+
+    brokers, HTTP ──► reception ──► journal ──► feed ──► dataflow ──► store ──► readers, snapshots
+
+What is left of the journal keeps on working while the store is out of order: the dataflow is started anew from the
+position that was committed last.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from kpis.errors import Interrupted, OeeflowError, StorageError, StoreLockedError
+from kpis.plant import Plant
+from kpis.plant_sources import MqttSource
+from pipelines.decoding import Decoder
+from pipelines.flow import dataflow
+from pipelines.http_door import HttpDoor
+from pipelines.journal_feed import JournalFeed
+from pipelines.metrics import Metrics
+from pipelines.operators import Halt, interruptible, run
+from pipelines.receipts import Receipts
+from pipelines.reception import Reception
+from pipelines.replay import read_plant
+from pipelines.shards import Accountants
+from pipelines.sources.mqtt import MqttIngest
+from pipelines.upkeep import Upkeep
+from pipelines.vitals import Vitals
+from storage.journal import Journal, JournalDamaged
+from storage.places import Places
+from storage.running import Running
+from storage.store import Outcome, Pending, Store
+from storage.tokens import Tokens
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""seconds until the dataflow is tried again after a fault; they double up to the longest."""
+
+log = structlog.get_logger("engine")
+
+
+def live(plant_path: Path, db: Path, *, http_port: int | None = None, quack_port: int | None = None) -> None:
+    """Run the engine until SIGTERM or Ctrl-C.
+
+    Raises PlantError or ConfigError for what cannot be used, StoreLockedError when another engine has the store,
+    StorageError when the journal fails: what was not acknowledged comes again from its sender.
+    """
+    halt = Halt()
+    with interruptible(halt):
+        plant = read_plant(plant_path)
+        places = Places(db.resolve())
+        _make(places)
+        while not halt.asked:
+            try:
+                with _journal(places) as journal:
+                    _Engine(plant, plant_path, places, journal, halt, http_port, quack_port).run()
+                return
+            except JournalDamaged as error:
+                log.error("the journal is damaged: what is readable of it is saved", found=str(error))
+
+
+class _Engine:
+    """All parts of an engine with its journal open."""
+
+    def __init__(
+        self,
+        plant: Plant,
+        plant_path: Path,
+        places: Places,
+        journal: Journal,
+        halt: Halt,
+        http_port: int | None,
+        quack_port: int | None,
+    ) -> None:
+        self._plant, self._plant_path, self._places, self._journal = plant, plant_path, places, journal
+        self._halt, self._quack_port = halt, quack_port
+        self._reception = Reception(journal)
+        sources = [source for source in plant.sources if isinstance(source, MqttSource)]
+        self._ingests = [MqttIngest(source, self._reception) for source in sources]
+        self._vitals = Vitals(journal, self._reception, self._ingests)
+        self._metrics = Metrics(self._vitals)
+        self._receipts = Receipts()
+        self._tokens = Tokens(places)
+        self._door = HttpDoor(
+            http_port,
+            self._reception,
+            self._receipts,
+            self._metrics.registry,
+            self._vitals.problems,
+            self._tokens,
+        )
+        self._decoder = Decoder(plant)
+
+    def run(self) -> None:
+        """Take in until asked to stop; sources first, the dataflow last, and the other way round at the end."""
+        with ExitStack() as stack:
+            stack.enter_context(self._reception)
+            stack.enter_context(self._door)
+            for ingest in self._ingests:
+                stack.callback(ingest.stop)
+                ingest.start()
+            self._keep_flowing()
+            log.info("stopping")
+        log.info("stopped", position=self._vitals.position)
+
+    def _keep_flowing(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._halt.asked:
+            before = self._vitals.position
+            try:
+                self._flow()
+                return
+            except Interrupted:
+                return
+            except JournalDamaged:
+                raise
+            except Exception as error:
+                if self._reception.failure is not None or self._vitals.trouble == "starting":
+                    raise
+                pause = FIRST_PAUSE if self._vitals.position > before else min(2 * pause, LONGEST_PAUSE)
+                self._vitals.trouble = str(error).splitlines()[0] if str(error) else type(error).__name__
+                self._metrics.retried()
+                log.error(
+                    "the store could not be written: trying again, the journal goes on taking",
+                    found=self._vitals.trouble,
+                    seconds=pause,
+                    exc_info=not isinstance(error, OeeflowError),
+                )
+            self._rest(pause)
+
+    def _flow(self) -> None:
+        """Open the store and run the dataflow until it is halted or something fails."""
+        halt, vitals = self._halt, self._vitals
+        halt.error = None
+        self._receipts.forget()
+        with ExitStack() as stack:
+            store = stack.enter_context(
+                Store(
+                    self._places.db,
+                    self._plant,
+                    plant_path=str(self._plant_path.resolve()),
+                    clock=_now,
+                    interrupted=lambda: halt.asked,
+                )
+            )
+            accountants = stack.enter_context(Accountants(self._plant, 1))
+            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, self._door.address))
+            reached = store.position(self._journal.identity)
+            vitals.position = reached.position if reached else 0
+            self._journal.advance(vitals.position)
+            log.info("running", store=str(self._places.db), http=self._door.address, behind=vitals.lag()[0])
+
+            def between() -> None:
+                store.settle()
+                self._receipts.release()
+                vitals.position, vitals.horizon = feed.position, store.horizon
+                vitals.trouble, vitals.flushed = None, time.monotonic()
+                upkeep.attend()
+
+            feed = JournalFeed(self._journal, self._reception, self._decoder, _now, halt, between)
+
+            def committed(pending: Pending, outcome: Outcome) -> None:
+                self._metrics.flushed(pending, outcome, feed.part, time.monotonic() - feed.begun)
+                if feed.part is not None:
+                    self._receipts.decide(pending, feed.part.origin, feed.position)
+
+            run(dataflow(feed.batches(vitals.position), store, self._plant, accountants, 1, committed, halt), halt)
+            vitals.trouble = "stopping"
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._halt.asked and time.monotonic() < until:
+            time.sleep(0.1)
+
+
+def _make(places: Places) -> None:
+    try:
+        places.make()
+    except OSError as error:
+        msg = f"cannot make the folder {places.folder}: {(error.strerror or str(error)).lower()}"
+        raise StorageError(msg, hint="check the path of --db and the permissions") from error
+
+
+@contextmanager
+def _journal(places: Places) -> Iterator[Journal]:
+    """The journal, for as long as the engine has it to itself."""
+    try:
+        journal = Journal(places.journal)
+    except StoreLockedError as error:
+        running = Running.read(places)
+        who = f"the engine with process id {running.pid}" if running else "another process"
+        msg = f"the store {places.db} is being written by {who}"
+        raise StoreLockedError(msg, hint="stop it first, or name another store with --db") from error
+    with closing(journal):
+        yield journal
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

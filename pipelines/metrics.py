@@ -1,0 +1,120 @@
+"""What the engine counts and measures, for Prometheus: docs/operations.md says what each one means."""
+
+import time
+from collections import deque
+from functools import partial
+from typing import Final
+
+import polars as pl
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from pipelines.journal_feed import Part
+from pipelines.sources.mqtt import MqttIngest
+from pipelines.vitals import Vitals
+from storage.store import Outcome, Pending
+
+SKEW_WINDOW: Final = 60.0
+"""seconds of messages that the clock of a source is judged by."""
+_FLUSH_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The registry of an engine, kept up to date by its dataflow and, when it is asked, from its vitals."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self.registry = CollectorRegistry()
+        self._vitals = vitals
+        self._skews: dict[str, deque[tuple[float, int]]] = {}
+        self._messages = self._counter("messages", "Messages taken from the journal, by source", "source")
+        self._events = self._counter("events", "Events by what became of them", "outcome")
+        self._late = self._counter("late_events", "Events that happened before the horizon of the flush before")
+        self._rejected = self._counter("rejected_events", "Events that could not be used, by reason", "reason")
+        self._retries = self._counter("dataflow_retries", "Times the dataflow had to start again after a fault")
+        self._flush = Histogram(
+            "oeeflow_flush_seconds", "From a batch to its commit", registry=self.registry, buckets=_FLUSH_SECONDS
+        )
+        self._skew = Gauge(
+            "oeeflow_clock_skew_seconds",
+            "Least age of a source's events on arrival in the last minute; below 0: its clock is ahead",
+            ["source"],
+            registry=self.registry,
+        )
+        for name, meaning, value in (
+            ("lag_messages", "Messages in the journal that the store does not hold yet", lambda: vitals.lag()[0]),
+            ("lag_seconds", "How long the oldest of them waits", lambda: vitals.lag()[1]),
+            ("queue_fill", "How full the queue before the journal is, from 0 to 1", lambda: vitals.reception.fill),
+            ("journal_full", "1 while there is no room for the journal", lambda: float(vitals.reception.full)),
+            ("journal_bytes", "Size of the journal", vitals.journal.bytes_on_disk),
+            ("horizon_age_seconds", "How far figures are behind the clock", lambda: _age(vitals.horizon)),
+            ("snapshot_age_seconds", "Age of the newest snapshot", lambda: _age(vitals.snapshot_at)),
+            ("ready", "1 when /readyz says so", lambda: float(not vitals.problems())),
+        ):
+            self._gauge(name, meaning).set_function(value)
+        connected = self._gauge("broker_connected", "1 while the broker of a source is connected", "source")
+        reconnects = self._gauge("broker_reconnects", "Connections to a broker after the first", "source")
+        for ingest in vitals.ingests:
+            connected.labels(ingest.name).set_function(partial(_connected, ingest))
+            reconnects.labels(ingest.name).set_function(partial(_reconnects, ingest))
+
+    def flushed(self, pending: Pending, outcome: Outcome, part: Part | None, seconds: float) -> None:
+        """A batch was committed."""
+        self._flush.observe(seconds)
+        if part is None:
+            return
+        for label, number in (
+            ("taken", outcome.taken),
+            ("duplicate", outcome.duplicates),
+            ("rejected", outcome.rejected),
+        ):
+            self._events.labels(label).inc(number)
+        self._late.inc(outcome.late)
+        for reason, number in pending.rejected["reason"].value_counts().iter_rows():
+            self._rejected.labels(reason).inc(number)
+        for source, number in part.received["source"].value_counts().iter_rows():
+            self._messages.labels(source).inc(number)
+        self._judge_clocks(part)
+
+    def retried(self) -> None:
+        """The dataflow starts again."""
+        self._retries.inc()
+
+    def skews(self) -> dict[str, float]:
+        """The clock skew of each source heard of lately, in seconds."""
+        return {source: min(skew for _, skew in seen) / 1e6 for source, seen in self._skews.items() if seen}
+
+    def _judge_clocks(self, part: Part) -> None:
+        now = time.monotonic()
+        ages = (
+            part.events.select("line", "ts")
+            .join(part.origin.select("line", "offset"), on="line")
+            .join(part.received, on="offset")
+            .group_by("source")
+            .agg(age=(pl.col("received_at") - pl.col("ts")).min())
+        )
+        for source, age in ages.iter_rows():
+            seen = self._skews.setdefault(source, deque())
+            seen.append((now, age))
+            while seen[0][0] < now - SKEW_WINDOW:
+                seen.popleft()
+        for source, skew in self.skews().items():
+            self._skew.labels(source).set(skew)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"oeeflow_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"oeeflow_{name}", meaning, labels, registry=self.registry)
+
+
+def _age(at: int | None) -> float:
+    return float("nan") if at is None else time.time() - at / 1e6
+
+
+def _connected(ingest: MqttIngest) -> float:
+    return float(ingest.status().connected)
+
+
+def _reconnects(ingest: MqttIngest) -> float:
+    return float(ingest.status().reconnects)
