@@ -126,7 +126,7 @@ class _Engine:
                 self._vitals.trouble = str(error).splitlines()[0] if str(error) else type(error).__name__
                 self._metrics.retried()
                 log.error(
-                    "the store could not be written: trying again, the journal goes on taking",
+                    "the dataflow stopped: it is tried again, the journal goes on taking",
                     found=self._vitals.trouble,
                     seconds=pause,
                     exc_info=not isinstance(error, OeeflowError),
@@ -149,7 +149,7 @@ class _Engine:
                 )
             )
             accountants = stack.enter_context(Accountants(self._plant, 1))
-            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, self._door.address))
+            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, _now, self._door.address))
             reached = store.position(self._journal.identity)
             vitals.position = reached.position if reached else 0
             self._journal.advance(vitals.position)

@@ -1,7 +1,7 @@
 """What the engine says while it runs, on standard error: coloured lines for people, JSON for machines.
 
 `info`: started, stopped, connected. `warning`: somebody should have a look. `error`: a person must act. Values that are
-secret are never handed to a logger.
+secret are never handed to a logger; tracebacks come without the values of variables.
 """
 
 import sys
@@ -33,9 +33,11 @@ def configure(form: LogFormat | None = None, level: LogLevel = LogLevel.INFO) ->
     form = form or (LogFormat.CONSOLE if terminal else LogFormat.JSON)
     last: list[Any]
     if form is LogFormat.JSON:
-        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        without_values = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        last = [structlog.processors.ExceptionRenderer(without_values), structlog.processors.JSONRenderer()]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=terminal, pad_event_to=30)]
+        plain = structlog.dev.plain_traceback
+        last = [structlog.dev.ConsoleRenderer(colors=terminal, pad_event_to=30, exception_formatter=plain)]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

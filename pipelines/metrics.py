@@ -47,8 +47,16 @@ class Metrics:
             ("queue_fill", "How full the queue before the journal is, from 0 to 1", lambda: vitals.reception.fill),
             ("journal_full", "1 while there is no room for the journal", lambda: float(vitals.reception.full)),
             ("journal_bytes", "Size of the journal", vitals.journal.bytes_on_disk),
-            ("horizon_age_seconds", "How far figures are behind the clock", lambda: _age(vitals.horizon)),
-            ("snapshot_age_seconds", "Age of the newest snapshot", lambda: _age(vitals.snapshot_at)),
+            (
+                "horizon_age_seconds",
+                "How far figures are behind the clock",
+                lambda: _age(None if vitals.horizon is None else vitals.horizon / 1e6),
+            ),
+            (
+                "snapshot_age_seconds",
+                "Age of the newest snapshot",
+                lambda: _age(None if vitals.snapshot_at is None else vitals.snapshot_at.timestamp()),
+            ),
             ("ready", "1 when /readyz says so", lambda: float(not vitals.problems())),
         ):
             self._gauge(name, meaning).set_function(value)
@@ -108,8 +116,9 @@ class Metrics:
         return Gauge(f"oeeflow_{name}", meaning, labels, registry=self.registry)
 
 
-def _age(at: int | None) -> float:
-    return float("nan") if at is None else time.time() - at / 1e6
+def _age(at: float | None) -> float:
+    """Seconds since a POSIX time; not a number if there was none yet."""
+    return float("nan") if at is None else time.time() - at
 
 
 def _connected(ingest: MqttIngest) -> float:

@@ -1,22 +1,26 @@
 """What a running engine looks after between commits: the note how it is reached, snapshots, the age of its journal."""
 
 import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
 
 import structlog
 
+from kpis.errors import StorageError
 from pipelines.vitals import Vitals
 from storage.journal import Journal
 from storage.places import Places
 from storage.running import Running
+from storage.scanning import StoreDamaged
+from storage.snapshots import Publisher, is_held, newest, retirable
 from storage.store import Store
 
-SNAPSHOT_EVERY: Final = 60.0
-"""seconds from one snapshot to the next, at least."""
-SNAPSHOT_SHARE: Final = 0.05
-"""of the engine's time may go into snapshots: those of a big store come more seldom."""
+LOOK_EVERY: Final = 0.5
+"""seconds from one look at a snapshot on its way to the next."""
 
 log = structlog.get_logger("upkeep")
 
@@ -24,18 +28,51 @@ log = structlog.get_logger("upkeep")
 class Upkeep:
     """Looks after the store that is open. Use it as a context manager: readers find the engine meanwhile."""
 
-    def __init__(self, store: Store, places: Places, journal: Journal, vitals: Vitals, http: str) -> None:
-        self._store, self._places, self._journal, self._vitals, self._http = store, places, journal, vitals, http
+    def __init__(
+        self, store: Store, places: Places, journal: Journal, vitals: Vitals, clock: Callable[[], datetime], http: str
+    ) -> None:
+        self._store, self._places, self._journal, self._vitals = store, places, journal, vitals
+        self._http = http
+        self._publisher = Publisher(places, clock)
+        self._parts = ExitStack()
+        self._look = self._publish = time.monotonic()
 
     def __enter__(self) -> Self:
+        self._parts.enter_context(self._publisher)
+        self._tell_age()
         started = datetime.now(UTC).isoformat(timespec="seconds")
         Running(os.getpid(), None, self._http, started).write(self._places)
+        self._parts.callback(Running.forget, self._places)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        Running.forget(self._places)
+        self._parts.close()
 
     def attend(self) -> None:
-        """Do what is due."""
+        """Do what is due; no batch may be on its way. Raises StoreDamaged when the store can no longer be trusted."""
+        now = time.monotonic()
+        if now < self._look:
+            return
+        self._look = now + LOOK_EVERY
+        try:
+            self._snapshots(now)
+        except StoreDamaged:
+            raise
+        except StorageError as error:
+            self._publish = now + self._publisher.pause
+            log.warning("no snapshot: it is tried again later", found=str(error), hint=error.hint)
+
+    def _snapshots(self, now: float) -> None:
+        if self._publisher.busy:
+            if self._publisher.poll() is not None:
+                self._tell_age()
+                self._journal.retire(min(retirable(self._places, self._journal.identity), self._vitals.position))
+        elif now >= self._publish and not is_held(self._store, self._places):
+            self._publisher.begin(self._store, self._journal.identity)
+            self._publish = now + self._publisher.pause
+
+    def _tell_age(self) -> None:
+        last = newest(self._places)
+        self._vitals.snapshot_at = None if last is None else last.at

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from pipelines.reception import Reception
@@ -28,7 +29,7 @@ class Vitals:
     trouble: str | None = "starting"
     position: int = 0
     horizon: int | None = None
-    snapshot_at: int | None = None
+    snapshot_at: datetime | None = None
     flushed: float = field(default_factory=time.monotonic)
 
     def lag(self) -> tuple[int, float]:
