@@ -194,7 +194,8 @@ def _rejected(work: pl.DataFrame, given: pl.DataFrame, checks: list[_Check]) -> 
     absent = [pl.lit("null").alias(f"found.{name}") for name in FIELDS if name not in given.columns]
     found = [_shown(column).alias(f"found.{column.name}") for column in given if column.name in FIELDS]
     first = pl.coalesce(pl.when(check.broken).then(index) for index, check in enumerate(checks)).alias("first")
-    rows = work.with_columns(first, *absent, *found).filter("broken")
+    # In one chunk: polars panics when it formats texts of several (found with 2.1).
+    rows = work.with_columns(first, *absent, *found).filter("broken").rechunk()
     cases = [(pl.col("first") == index, check) for index, check in enumerate(checks)]
     reason = pl.coalesce("fault", *(pl.when(case).then(pl.lit(check.reason)) for case, check in cases))
     detail = pl.coalesce("fault.detail", *(pl.when(case).then(_filled(check.detail)) for case, check in cases))

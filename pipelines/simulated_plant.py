@@ -1,34 +1,30 @@
-"""What really happens in the example plant in the week of 23 March 2026: states, orders and bottles, exactly.
+"""What really happens in the example plant: states, orders and bottles, exactly.
 
 Nothing here knows of messages: `pipelines.simulate` tells what the machines report of it.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from itertools import chain
 from random import Random
 from typing import Final, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from kpis.plant import Plant, ShiftRule
+from pipelines.simulated_story import LINE_1, LINE_2, Story
+from pipelines.simulated_time import MINUTE, MS, SECOND, date_of, local
 
-MS: Final = 1_000
-SECOND: Final = 1_000 * MS
-MINUTE: Final = 60 * SECOND
-LINE_1: Final = "acme/ulm/packing/line-1"
-LINE_2: Final = "acme/ulm/packing/line-2"
 MACHINES: Final = ("blower", "filler", "labeller", "palletizer")  # the way of a bottle
 FAULTS: Final = {"blower": "drive", "filler": "jam", "labeller": "label-roll", "palletizer": "jam"}
 SLOWER: Final = {"blower": 1.03, "filler": 1.06, "labeller": 1.09, "palletizer": 1.11}  # than the ideal cycle
 REJECTS: Final = {"filler": "underfill", "labeller": "label-skew", "palletizer": "damaged"}
 BUFFER: Final = 45 * SECOND  # of bottles between two machines
-FIRST_DAY: Final = date(2026, 3, 23)
-DAYS: Final = tuple(FIRST_DAY + timedelta(days=number) for number in range(-1, 9))
+COARSE: Final = 3 * MINUTE  # from count to count
+FINE: Final = 20 * SECOND
 
 Value = TypeVar("Value")
-Clock = Callable[[int, str], int]
-"""The instant of a time of day on the nth day of the week, from 0."""
 
 
 class Track(Generic[Value]):
@@ -133,24 +129,16 @@ class Line:
         return None
 
 
-def local(zone: ZoneInfo, day: date, clock: str) -> int:
-    """The instant at which a clock on the wall shows a time.
-
-    >>> local(ZoneInfo("Europe/Berlin"), date(1970, 1, 1), "01:00:02")
-    2000000
-    """
-    wall = datetime.combine(day, datetime.strptime(clock, "%H:%M:%S").replace(tzinfo=zone).timetz())
-    return (wall.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def calendar_of(plant: Plant, path: str, days: tuple[date, ...] = DAYS) -> Track[Slot]:
-    """The calendar of an equipment over some days, resolved one shift after the other."""
+def calendar_of(plant: Plant, path: str, start: int, end: int) -> Track[Slot]:
+    """The calendar of an equipment around a time, resolved one shift after the other."""
     equipment = plant.equipment[path]
     zone = ZoneInfo(equipment.timezone)
+    first, last = date_of(zone, start), date_of(zone, end)
+    days = [first + timedelta(days=number) for number in range(-1, (last - first).days + 2)]
     midnights = [local(zone, day, "00:00:00") for day in (*days, days[-1] + timedelta(days=1))]
     track = Track(midnights[0], midnights[-1], Slot("unscheduled", None, days[0]))
-    for day, start, end in zip(days, midnights[:-1], midnights[1:], strict=True):
-        track.paint(start, end, Slot("unscheduled", None, day))
+    for day, begin, finish in zip(days, midnights[:-1], midnights[1:], strict=True):
+        track.paint(begin, finish, Slot("unscheduled", None, day))
     for day in days:
         for shift in plant.calendars[str(equipment.calendar)].on(day):
             _paint_shift(track, zone, day, shift)
@@ -168,39 +156,37 @@ def _paint_shift(track: Track[Slot], zone: ZoneInfo, day: date, shift: ShiftRule
         track.paint(began, min(began + pause.minutes * MINUTE, end), Slot("break", shift.name, day))
 
 
-def happen(plant: Plant, seed: int) -> tuple[Line, Line]:
-    """The week of both lines. Two weeks of one seed are the same."""
+def happen(plant: Plant, story: Story, seed: int) -> tuple[Line, Line]:
+    """The days of both lines. Two of one story and one seed are the same."""
     chance = Random(seed)
-    return _line(plant, LINE_1, chance, _tuesday_jams), _line(plant, LINE_2, chance, lambda line, at: None)
+    return _line(plant, LINE_1, story, chance), _line(plant, LINE_2, story, chance)
 
 
-def _line(plant: Plant, path: str, chance: Random, special: Callable[[Line, Clock], None]) -> Line:
-    zone = ZoneInfo(plant.equipment[path].timezone)
-
-    def at(day: int, clock: str) -> int:
-        return local(zone, FIRST_DAY + timedelta(days=day), clock)
-
-    start, end = at(0, "05:50:00"), at(7, "06:10:00")
+def _line(plant: Plant, path: str, story: Story, chance: Random) -> Line:
+    start, end = story.start, story.end
     machines = tuple(Machine(f"{path}/{name}", Track(start, end, State("OFF"))) for name in MACHINES)
     line = Line(path, machines, [])
-    calendar = calendar_of(plant, path)
+    calendar = calendar_of(plant, path, start, end)
     for begin, finish, slot in calendar.parts(start, end):
         # The first line runs through the breaks, the second one stops for them.
         if slot.schedule == "scheduled" or (slot.schedule == "break" and path == LINE_1):
             for machine in machines:
                 machine.states.paint(begin, finish, State("RUN"))
     if path == LINE_1:
-        for machine in machines:  # overtime on Saturday, until the order is done
-            machine.states.paint(at(5, "14:00:00"), at(5, "14:20:00"), State("RUN"))
+        for machine in machines:
+            for span in story.overtime:
+                machine.states.paint(*span, State("RUN"))
     for stop in _stops(chance, start, end, every=300 * MINUTE, shortest=4 * MINUTE, longest=35 * MINUTE):
         _stand_still(line, chance.choice(MACHINES), *stop)
-    special(line, at)
+    if path == LINE_1:
+        for jam in story.jams:
+            _stand_still(line, *jam)
     for machine in machines:
         for begin, finish in _stops(chance, start, end, every=12 * MINUTE, shortest=12 * SECOND, longest=100 * SECOND):
             _pause(machine, begin, finish, chance)
-    _change_over(line, chance, at)
+    _change_over(line, story, chance)
     for machine in machines:
-        machine.made = list(_bottles(plant, line, machine, chance))
+        machine.made = list(_bottles(plant, line, machine, story, chance))
     return line
 
 
@@ -233,48 +219,53 @@ def _pause(machine: Machine, start: int, end: int, chance: Random) -> None:
         machine.states.paint(start, end, State("FAULT", "jam") if chance.random() < 0.4 else State("STARVED"))
 
 
-def _tuesday_jams(line: Line, at: Clock) -> None:
-    """The jam at the palletizer that comes back three times, each time one machine further up the line."""
-    _stand_still(line, "palletizer", at(1, "16:10:12"), at(1, "16:48:40"))
-    _stand_still(line, "labeller", at(1, "16:57:05"), at(1, "17:11:31"))
-    _stand_still(line, "filler", at(1, "17:24:00"), at(1, "17:46:00"))
-    _stand_still(line, "blower", at(1, "18:41:20"), at(1, "18:47:50"))
-
-
-def _change_over(line: Line, chance: Random, at: Clock) -> None:
-    """Orders one after the other, with a changeover between them; a cleaning on Thursday."""
+def _change_over(line: Line, story: Story, chance: Random) -> None:
+    """Orders one after the other, with a changeover between them, and what is cleaned."""
     products = ("P-100", "P-200", "P-300") if line.path == LINE_1 else ("P-200", "P-100")
-    begin, number = at(0, "06:00:00"), 0
-    while begin < at(5, "06:00:00"):
-        end = begin + (9 * 60 + round(chance.random() * 360)) * MINUTE
+    begin, number = story.first_order, 0
+    while begin < story.last_order and (end := _finished(begin, chance)) < story.end:
         for index, machine in enumerate(line.machines):
             setup = (25 + round(chance.random() * 15)) * MINUTE
             machine.states.paint(end + index * 20 * SECOND, end + index * 20 * SECOND + setup, State("CHANGEOVER"))
-        name = f"47{line.path[-1]}{number:02}"
-        line.orders.append(Order(name, products[number % len(products)], begin, end + 90 * SECOND))
+        product = products[number % len(products)]
+        line.orders.append(Order(_order(line, story, number), product, begin, end + 90 * SECOND))
         begin, number = end + 41 * MINUTE, number + 1
-    line.orders.append(Order(f"47{line.path[-1]}{number:02}", products[number % len(products)], begin, None))
+    line.orders.append(Order(_order(line, story, number), products[number % len(products)], begin, None))
     for machine in line.machines:
-        machine.states.paint(at(3, "07:30:00"), at(3, "08:15:00"), State("CLEANING", "cleaning"))
+        for span in story.cleaning:
+            machine.states.paint(*span, State("CLEANING", "cleaning"))
 
 
-def _bottles(plant: Plant, line: Line, machine: Machine, chance: Random) -> Iterator[Made]:
-    """Counts every three minutes of running and just before each stop; more are bad after a changeover."""
+def _finished(begin: int, chance: Random) -> int:
+    """When an order is done that begins at an instant: after 9 to 15 hours."""
+    return begin + (9 * 60 + round(chance.random() * 360)) * MINUTE
+
+
+def _order(line: Line, story: Story, number: int) -> str:
+    return f"{story.name}{line.path[-1]}{number:02}"
+
+
+def _bottles(plant: Plant, line: Line, machine: Machine, story: Story, chance: Random) -> Iterator[Made]:
+    """Counts every so often while running, and just before each stop; more are bad after a changeover."""
     reject = REJECTS.get(machine.name)
-    phase = -MACHINES.index(machine.name) * SECOND - MS  # so that a count comes just before the shift ends
+    place = MACHINES.index(machine.name)
     for start, end, state in machine.states.parts():
         if state.name != "RUN":
             continue
         ideal = plant.ideal_cycle_us(machine.path, line.product_at(start)) or SECOND
         cycle = round(ideal * (SLOWER[machine.name] + 0.02 * chance.random()))
         counted = 0
-        grid = range(start - start % (3 * MINUTE) + phase, end, 3 * MINUTE)
+        split = min(max(start, story.fine_from), end)
+        coarse = range(start - start % COARSE - place * SECOND - MS, split, COARSE)  # one just before the shift ends
+        fine = range(split - split % FINE + place * 5 * SECOND - MS, end, FINE)
+        grid = chain(coarse, (instant for instant in fine if instant > split))
         for ts in (*(instant for instant in grid if start < instant < end - MS), end - MS):
             number = (ts - start) // cycle - counted
             if number == 0:
                 continue
             counted += number
             fresh = any(0 <= ts - order.start < 15 * MINUTE for order in line.orders)
-            bad = sum(chance.random() < (0.8 if fresh else 0.3) for _ in range(min(number, 12))) if reject else 0
+            likely = (0.8 if fresh else 0.3) * (1 if ts < story.fine_from else FINE / COARSE)
+            bad = sum(chance.random() < likely for _ in range(min(number, 12))) if reject else 0
             repaired = bad // 3 if machine.name == "labeller" and not fresh else 0
             yield Made(ts, number - bad, bad - repaired, repaired, ("startup" if fresh else reject) if bad else None)

@@ -25,6 +25,9 @@ ACCOUNTS: Final = (
 )
 STOPPED: Final = ("down", "idle")
 
+Row = dict[str, int | str | None]
+"""A machine, a date, a shift, and their elements."""
+
 
 class Reclassified(NamedTuple):
     """What a person decided about a stretch of time afterwards. Of several on one machine the last one counts."""
@@ -47,12 +50,12 @@ class Told:
     reclassified: list[Reclassified]
 
 
-def truth(plant: Plant, told: Told, offline: list[int], horizon: int) -> list[dict[str, int | str | None]]:
+def truth(plant: Plant, told: Told, offline: list[int], horizon: int) -> list[Row]:
     """Rows of one machine by shift, with `shift` null for the time of a date outside every shift.
 
     `offline`: when the connection to its line broke; what holds then is unknown until the machine reports a state.
     """
-    calendar = calendar_of(plant, told.path)
+    calendar = calendar_of(plant, told.path, told.states.start, horizon)
     rows: dict[tuple[date, str | None], dict[str, int]] = {}
 
     def row(slot: Slot) -> dict[str, int]:
@@ -79,8 +82,8 @@ def _known(plant: Plant, told: Told, offline: list[int], horizon: int) -> Track[
     """The states as reported, without what nobody can know, and with what people decided afterwards."""
     reported = list(told.states.parts())
     known = Track(told.states.start, horizon, reported[0][2])
-    for start, end, state in reported:
-        known.paint(start, end, state)
+    for start, _, state in reported:
+        known.paint(start, horizon, state)
     for lost in offline:
         known.paint(lost, next((start for start, _, _ in reported if start > lost), horizon), State("unknown"))
     if stale_after := plant.equipment[told.path].stale_after_us:

@@ -32,9 +32,9 @@ def elements(db: Path) -> dict[Name, dict[str, int]]:
 
 
 def assert_true(week: Simulation, db: Path) -> None:
-    found = elements(db)
-    assert found.keys() == {name_of(row) for row in week.rows}
-    for row in week.rows:
+    found, truth = elements(db), week.truth()
+    assert found.keys() == {name_of(row) for row in truth}
+    for row in truth:
         expected = {key: value for key, value in row.items() if key not in ("equipment", "date", "shift")}
         assert {key: found[name_of(row)][key] for key in expected} == expected, name_of(row)
 

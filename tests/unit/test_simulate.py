@@ -29,31 +29,30 @@ def week(plant: Plant) -> Simulation:
 
 
 def messages(week: Simulation) -> Iterator[dict[str, Any]]:
-    for lines in week.days.values():
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                yield {"type": "broken"}
+    for message in week.messages:
+        try:
+            yield json.loads(message.line)
+        except json.JSONDecodeError:
+            yield {"type": "broken"}
 
 
 def test_same_seed_same_files(plant: Plant, week: Simulation, tmp_path: Path) -> None:
     again = simulate(plant).write(tmp_path / "again")
     for first, second in zip(week.write(tmp_path / "first"), again, strict=True):
         assert first.read_bytes() == second.read_bytes()
-    assert simulate(plant, seed=2).days != week.days
+    assert simulate(plant, seed=2).messages != week.messages
 
 
 def test_files_hold_the_log_by_day_of_arrival(week: Simulation, tmp_path: Path) -> None:
     paths = week.write(tmp_path)
     assert [path.name for path in paths[:2]] == ["2026-03-23.jsonl.gz", "2026-03-24.jsonl.gz"]
     written = [line for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()]
-    assert written == [line for lines in week.days.values() for line in lines]
+    assert written == [message.line for message in week.messages]
 
 
 def test_accounts_of_every_machine_tile_the_week(week: Simulation) -> None:
     sums: dict[str, int] = defaultdict(int)
-    for row in week.rows:
+    for row in week.truth():
         sums[str(row["equipment"])] += sum(int(row[f"{account}_us"] or 0) for account in ACCOUNTS)
     # From Monday 05:50 to Monday 06:10, less the hour that the clocks skip.
     assert set(sums.values()) == {7 * 24 * HOUR + HOUR // 3 - HOUR}
@@ -65,7 +64,7 @@ def test_accounts_of_every_machine_tile_the_week(week: Simulation) -> None:
     [("2026-03-23", "early", 8), ("2026-03-27", "night", 8), ("2026-03-28", "early", 8), ("2026-03-28", "night", 7)],
 )
 def test_accounts_of_a_shift_tile_it(week: Simulation, day: str, shift: str, hours: int) -> None:
-    rows = [row for row in week.rows if (row["date"], row["shift"]) == (day, shift)]
+    rows = [row for row in week.truth() if (row["date"], row["shift"]) == (day, shift)]
     assert len(rows) == 8
     for row in rows:
         assert sum(int(row[f"{account}_us"] or 0) for account in ACCOUNTS) == hours * HOUR, row["equipment"]
@@ -76,9 +75,9 @@ def test_everything_that_can_happen_does(week: Simulation) -> None:
     assert types.keys() == {"state", "count", "counter", "order", "status", "reclassify", "retract", "broken"}
     assert 20_000 < types.total() < 60_000
     for account in ACCOUNTS:
-        assert sum(int(row[f"{account}_us"] or 0) for row in week.rows) > 0, account
+        assert sum(int(row[f"{account}_us"] or 0) for row in week.truth()) > 0, account
     for quality in ("good", "scrap", "rework"):
-        assert sum(int(row[quality] or 0) for row in week.rows) > 0, quality
+        assert sum(int(row[quality] or 0) for row in week.truth()) > 0, quality
 
 
 def test_repeated_messages_are_counted(week: Simulation) -> None:

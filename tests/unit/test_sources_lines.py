@@ -101,6 +101,17 @@ def test_a_bad_line_is_rejected_alone(tmp_path: Path, line: bytes, reason: str, 
     assert says in rejected["detail"].item()
 
 
+def test_bad_lines_among_many_good_ones_are_rejected_alone(tmp_path: Path) -> None:
+    lines = [b'{"equipment":"a/b","id":"%d","ts":1,"type":"count","good":1}\n' % number for number in range(500)]
+    for number in (494, 499):
+        lines[number] = b'{"equipment":"a/b","ts":"2026-11-02T10:23:59","type":"count","good":1}\n'
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(lines))
+    events, rejected = _read(path)
+    assert (events.height, rejected["line"].to_list()) == (498, [495, 500])
+    assert rejected["detail"].str.contains("'2026-11-02T10:23:59'", literal=True).all()
+
+
 @pytest.mark.parametrize("length", [LINE_LIMIT + 1, 5 * LINE_LIMIT])
 def test_a_line_that_is_too_long_is_cut_and_rejected(tmp_path: Path, length: int) -> None:
     path = tmp_path / "a.jsonl"
