@@ -20,8 +20,11 @@ _MESSAGES = {
     "finite_number": ("must be a finite number", None),
     "greater_than": ("must be more than 0", None),
     "less_than_equal": ("is too large", None),
+    "greater_than_equal": ("is too small", None),
+    "string_pattern_mismatch": ("has characters that are not allowed", None),
     "list_type": ("must be an array", "in square brackets, or tables in double ones: [[…]]"),
     "too_short": ("must not be empty", None),
+    "too_long": ("has too many entries", None),
     "dict_type": ("must be a table", None),
     "model_type": ("must be a table", None),
     "model_attributes_type": ("must be a table", None),
@@ -43,16 +46,31 @@ def _fault(detail: ErrorDetails, lines: Mapping[Location, int]) -> Fault:
     location, value, kind = detail["loc"], detail["input"], detail["type"]
     message, hint = _MESSAGES.get(kind, (detail["msg"], None))
     found = shown(value)
+    place = _place(location)
     if kind == "plant_file":
-        message, hint = detail["ctx"]["message"], detail["ctx"]["hint"]
+        context = detail["ctx"]
+        message, hint = context["message"], context["hint"]
+        if context["key"] is not None:
+            place, found = (*place, context["key"]), shown(value[context["key"]])
+        if context["secret"]:
+            found = ""
     elif kind == "missing":
         found = "nothing"
     elif kind == "extra_forbidden":
         message, found, hint = "unknown key", shown(location[-1]), _key_hint(location, value)
     elif kind == "literal_error":
-        valid = [str(name) for name in _allowed(_schema_at(location))]
-        hint = nearest(value, valid) if isinstance(value, str) else f"valid: {', '.join(valid)}"
-    return Fault(key_path(location), found, message, hint, line_of(location, lines))
+        message, hint = _choice(value, [str(name) for name in _allowed(_schema_at(location))])
+    elif kind in ("union_tag_invalid", "union_tag_not_found"):
+        choice = _schema_at(location)["discriminator"]
+        key = choice["propertyName"]
+        place, found = (*place, key), shown(value[key]) if key in value else "nothing"
+        message, hint = _choice(value.get(key), list(choice["mapping"]))
+    return Fault(key_path(place), found, message, hint, line_of(place, lines))
+
+
+def _choice(value: object, valid: list[str]) -> tuple[str, str | None]:
+    hint = nearest(value, valid) if isinstance(value, str) else f"valid: {', '.join(valid)}"
+    return "not one of the valid values", hint
 
 
 def _key_hint(location: Location, value: object) -> str | None:
@@ -62,13 +80,25 @@ def _key_hint(location: Location, value: object) -> str | None:
     return nearest(str(location[-1]), _schema_at(location[:-1]).get("properties", ()))
 
 
+def _place(location: Location) -> Location:
+    """A location as it is in the file: without the kind by which the shape of a table was chosen."""
+    tags = [depth for depth in range(len(location)) if "discriminator" in _schema_at(location[:depth])]
+    return tuple(part for depth, part in enumerate(location) if depth not in tags)
+
+
 def _schema_at(location: Location) -> dict[str, Any]:
     """The part of the JSON schema that speaks of a place in the file."""
     schema = _schema()
     node = schema
     for part in location:
-        below = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
-        node = _direct(below or node.get("additionalProperties", {}), schema["$defs"])
+        below: dict[str, Any] | None
+        if choice := node.get("discriminator"):
+            below = {"$ref": choice["mapping"][part]}
+        else:
+            below = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+        # Of a table that holds anything by name, what it holds; nothing more is said of a plain value.
+        further = node.get("additionalProperties") or {}
+        node = _direct(below or further, schema["$defs"])
     return node
 
 

@@ -9,9 +9,13 @@ from kpis.duration import DURATION_PATTERN, parse_duration
 from kpis.errors import ConfigError
 
 
-def refuse(message: str, hint: str | None = None, *, secret: bool = False) -> NoReturn:
-    """Say what is wrong with a value, from within a validator. A `secret` value is not repeated."""
-    refusal = PydanticCustomError("plant_file", "{message}", {"message": message, "hint": hint, "secret": secret})
+def refuse(message: str, hint: str | None = None, *, key: str | None = None, secret: bool = False) -> NoReturn:
+    """Say what is wrong with a value, from within a validator: with that of its `key` if it is a table.
+
+    A `secret` value is not repeated.
+    """
+    context = {"message": message, "hint": hint, "key": key, "secret": secret}
+    refusal = PydanticCustomError("plant_file", "{message}", context)
     raise refusal
 
 

@@ -23,10 +23,6 @@ class Source(Protocol):
     def name(self) -> str: ...
     @property
     def kind(self) -> str: ...
-    @property
-    def equipment(self) -> str: ...
-    @property
-    def items(self) -> Mapping[str, str]: ...
 
 
 class FileKind(NamedTuple):
@@ -42,7 +38,7 @@ FILE_KINDS: Final = (
     FileKind((".csv",), True, csv_files.read),
     FileKind((".parquet",), False, parquet_files.read),
 )
-RECORDINGS: Final[Mapping[str, Callable[[Source, Path, int, int], Iterator[Chunk]]]] = {"mtconnect": mtconnect.read}
+RECORDINGS: Final[Mapping[str, Callable[..., Iterator[Chunk]]]] = {"mtconnect": mtconnect.read}
 """What reads the recorded lines of a kind of source."""
 
 

@@ -6,6 +6,7 @@ from datetime import date, time
 import pytest
 
 from kpis.plant import Break, Plant, check_plant, json_schema, load_plant
+from kpis.plant_sources import MtconnectSource
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -209,7 +210,8 @@ def test_reasons_products_sources(acme: Plant) -> None:
     assert acme.reasons["clean"].maintenance == "preventive"
     assert acme.products["P-100"].label == "Pallet"
     (mazak,) = acme.sources
-    assert (mazak.name, mazak.kind, mazak.items["Part_Count"]) == ("mazak", "mtconnect", "good")
+    assert isinstance(mazak, MtconnectSource)
+    assert (mazak.name, mazak.items["Part_Count"]) == ("mazak", "good")
 
 
 def test_calendars(acme: Plant) -> None:

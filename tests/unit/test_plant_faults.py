@@ -56,8 +56,8 @@ FAULTS = [
     ("state category", '[states]\nRUN = "running"', 'states.RUN: not one of the valid values, found "running"'),
     ("target", '[equipment.a]\ntargets = { oee = "0.8" }', "equipment.a.targets.oee: must be a number"),
     ("target nan", "[equipment.a]\ntargets = { oee = nan }", "must be a finite number"),
-    ("source kind", '[[sources]]\nkind = "opc"', "valid: mtconnect"),
-    ("source item", '[[sources]]\nitems = { a = "ok" }', "valid: state, good, scrap, rework"),
+    ("source kind", '[[sources]]\nkind = "opc"', "valid: mqtt, mtconnect"),
+    ("source item", '[[sources]]\nkind = "mtconnect"\nitems = { a = "ok" }', "valid: state, good, scrap, rework"),
     ("source equipment", '[equipment.a]\n[[sources]]\nequipment = "b"', "sources[0].equipment: unknown equipment"),
     (
         "two sources",

@@ -1,0 +1,118 @@
+"""A connection to an MQTT broker, as a source of the plant file describes it."""
+
+import ssl
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from paho.mqtt.client import Client, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from kpis.errors import ConfigError
+from kpis.plant_sources import MqttSource
+from pipelines.secrets import check_private, read_secret
+
+UNACKNOWLEDGED: Final = 1_000
+"""A broker of MQTT 5 sends so many messages before it waits for acknowledgements."""
+LARGEST_PACKET: Final = 64 << 20
+"""Bytes; a broker of MQTT 5 is asked to keep larger ones to itself."""
+
+_LONGEST_EXPIRY: Final = 0xFFFF_FFFE
+_SECOND: Final = 1_000_000
+_SEND_RETAINED_WHEN_NEW: Final = 1
+
+
+class Connection(Client):
+    """One connection from its beginning to its end; it is never opened again.
+
+    `over` is set when it has ended, or shall end: then `why` tells why, if that is worth telling.
+    """
+
+    def __init__(self, source: MqttSource, *, client_id: str, lasting: bool) -> None:
+        five = source.version == "5"
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if five else not lasting,
+            protocol=MQTTv5 if five else MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self.over = Event()
+        self.why: str | None = None
+        self._source = source
+        self._lasting = lasting
+        if source.username is not None:
+            password = None if source.password is None else read_secret(source.password).get_secret_value()
+            self.username_pw_set(read_secret(source.username).get_secret_value(), password)
+        if source.encrypted:
+            self.tls_set_context(_tls(source))
+
+    def open(self) -> None:
+        """Connect and serve the connection in a thread of its own. Raises OSError if nobody answers."""
+        source = self._source
+        keepalive = source.keepalive // _SECOND
+        if source.version == "5":
+            self.connect(
+                source.host, source.port, keepalive, clean_start=not self._lasting, properties=self._properties()
+            )
+        else:
+            self.connect(source.host, source.port, keepalive)
+        self.loop_start()
+
+    def end(self, why: str | None = None) -> None:
+        """Say that the connection is, or shall be, over. Whoever opened it closes it."""
+        self.why = self.why or why
+        self.over.set()
+
+    def close(self) -> None:
+        """Disconnect, and wait for the thread. The broker keeps what it has for us."""
+        self.disconnect()
+        self.loop_stop()
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """What the thread does: whatever ends it, even a fault, is known at once."""
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:
+            self.end(f"the connection failed: {type(error).__name__}: {error}")
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
+        finally:
+            self.end("the connection was lost")
+
+    def subscribe_all(self) -> None:
+        """Subscribe to the topics of the source."""
+        if self._source.version == "5":
+            options = SubscribeOptions(qos=1, retainHandling=_SEND_RETAINED_WHEN_NEW)
+            self.subscribe([(each, options) for each in self._source.filters])
+        else:
+            self.subscribe([(each, 1) for each in self._source.filters])
+
+    def _properties(self) -> Properties:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        if self._lasting:
+            properties.SessionExpiryInterval = min(self._source.session_expiry // _SECOND, _LONGEST_EXPIRY)
+        properties.ReceiveMaximum = UNACKNOWLEDGED
+        properties.MaximumPacketSize = LARGEST_PACKET
+        return properties
+
+
+def _tls(source: MqttSource) -> ssl.SSLContext:
+    """TLS 1.2 or newer; the broker's certificate and host name are always checked."""
+    named: str | None = source.ca
+    try:
+        context = ssl.create_default_context(cafile=source.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if source.certificate is not None and source.key is not None:
+            check_private(Path(source.key))
+            named = f"{source.certificate} with {source.key}"
+            context.load_cert_chain(source.certificate, source.key)
+    except (OSError, ValueError) as error:
+        message = f"cannot use the certificate {named}: {getattr(error, 'strerror', None) or error}"
+        raise ConfigError(
+            message, hint="certificates and keys are files in PEM format, keys without a password"
+        ) from error
+    return context
