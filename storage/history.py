@@ -1,7 +1,10 @@
 """Reads of the past that the accounting needs: what happened in a span, just before it, and next after it.
 
-Searches widen step by step, so that what happened lately is found without reading what happened long ago.
+Searches widen step by step, so that what happened lately is found without reading what happened long ago; and what is
+asked of times far apart is asked in turn, so that what happened in between is not read either.
 """
+
+from collections.abc import Callable
 
 import polars as pl
 
@@ -10,6 +13,8 @@ from storage.database import Connection, bound, instants, microseconds
 from storage.schema import EVENT_COLUMNS
 
 _HOUR_US = 60 * MINUTE_US
+_APART_US = 6 * _HOUR_US
+_TURNS = 8
 REACHES = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 400 * 365 * 24 * _HOUR_US)
 
 EVENT_FIELDS = tuple(name for name, _, _ in EVENT_COLUMNS)
@@ -33,6 +38,20 @@ RETRACTED = pl.Schema({"equipment": pl.String, "target": pl.String})
 """Events that count as never sent."""
 
 
+def in_turn(windows: pl.DataFrame, answer: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """The answers to questions about windows from `first` to `last`, asked apart where long times lie between them."""
+    windows = windows.sort("first")
+    gap = pl.col("first") - pl.col("last").cum_max().shift(1)
+    gaps = windows.select(gap.alias("gap")).with_row_index("place").filter(pl.col("gap") > _APART_US)
+    places = sorted(gaps.top_k(_TURNS - 1, by="gap")["place"])
+    ends = zip([0, *places], [*places, windows.height], strict=True)
+    return pl.concat([answer(windows[begin:end]) for begin, end in ends])
+
+
+def _bounds(windows: pl.DataFrame) -> tuple[object, ...]:
+    return instants(windows.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
+
+
 def nearest(con: Connection, asked: pl.DataFrame, retracted: pl.DataFrame, *, before: bool) -> pl.DataFrame:
     """The last event of each kind asked for before an instant, or the first one after it.
 
@@ -44,7 +63,7 @@ def nearest(con: Connection, asked: pl.DataFrame, retracted: pl.DataFrame, *, be
         window = asked.with_columns(
             first=ahead if before else pl.col("at") + 1, last=pl.col("at") - 1 if before else ahead
         )
-        rows = _search(con, window, retracted, before=before)
+        rows = in_turn(window, lambda part: _search(con, part, retracted, before=before))
         found.append(rows)
         beyond = pl.col("limit") < pl.col("first") if before else pl.col("limit") > pl.col("last")
         keys = ["unit", "role", "quality"]
@@ -56,7 +75,6 @@ def nearest(con: Connection, asked: pl.DataFrame, retracted: pl.DataFrame, *, be
 
 def _search(con: Connection, window: pl.DataFrame, retracted: pl.DataFrame, *, before: bool) -> pl.DataFrame:
     order = "DESC" if before else "ASC"
-    bounds = instants(window.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
     with bound(con, asked=instants(window, "first", "last"), retracted=retracted):
         found = con.execute(
             f"""
@@ -65,27 +83,29 @@ def _search(con: Connection, window: pl.DataFrame, retracted: pl.DataFrame, *, b
               ON e.equipment = a.equipment AND e.type = a.type AND e.ts BETWEEN a.first AND a.last
              AND (a.quality IS NULL OR e.quality = a.quality)
              AND (a.role <> 'base' OR e.type <> 'status' OR NOT e.online)
-            WHERE e.ts BETWEEN coalesce($1, e.ts) AND coalesce($2, e.ts) AND {_KEPT}
+            WHERE e.ts BETWEEN $1 AND $2 AND {_KEPT}
             QUALIFY row_number() OVER (
                 PARTITION BY a.unit, a.role, a.quality ORDER BY e.ts {order}, e.id {order}, a.own {order}) = 1
             """,
-            bounds,
+            _bounds(window),
         ).pl()
     return microseconds(found)
 
 
 def events_in(con: Connection, ranges: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
     """The events of `equipment` with `first` <= ts < `last`, but for retracted ones and corrections."""
-    bounds = instants(ranges.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
+    return in_turn(ranges, lambda part: _events_in(con, part, retracted))
+
+
+def _events_in(con: Connection, ranges: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
     with bound(con, ranges=instants(ranges, "first", "last"), retracted=retracted):
         found = con.execute(
             f"""
             SELECT DISTINCT {_EVENT} FROM events e JOIN ranges g
               ON e.equipment = g.equipment AND e.ts >= g.first AND e.ts < g.last
-            WHERE e.ts >= coalesce($1, e.ts) AND e.ts <= coalesce($2, e.ts)
-              AND e.type NOT IN ('reclassify', 'retract') AND {_KEPT}
+            WHERE e.ts BETWEEN $1 AND $2 AND e.type NOT IN ('reclassify', 'retract') AND {_KEPT}
             """,
-            bounds,
+            _bounds(ranges),
         ).pl()
     return microseconds(found)
 
@@ -96,12 +116,15 @@ def touching(con: Connection, spans: pl.DataFrame, horizon: int) -> pl.DataFrame
     These are the intervals that overlap or touch the span or the minutes it books pieces in, with the whole
     stretches that they belong to. An open interval ends at `horizon`.
     """
-    facts = ", ".join(f'i."{name}"' for name in ("equipment", "start", "end", "account", *FACTS, "stretch_start"))
     asked = spans.select(
         "unit", "equipment", first=pl.min_horizontal("start", "count_start"), last=pl.max_horizontal("end", "count_end")
     )
     asked = asked.with_columns(last=pl.min_horizontal("last", pl.lit(horizon)))
-    bounds = instants(asked.select(pl.col("first").min(), pl.col("last").max()), "first", "last").row(0)
+    return in_turn(asked, lambda part: _touching(con, part)).with_columns(pl.col("end").fill_null(horizon))
+
+
+def _touching(con: Connection, asked: pl.DataFrame) -> pl.DataFrame:
+    facts = ", ".join(f'i."{name}"' for name in ("equipment", "start", "end", "account", *FACTS, "stretch_start"))
     with bound(con, asked=instants(asked, "first", "last")):
         found = con.execute(
             f"""
@@ -118,9 +141,9 @@ def touching(con: Connection, spans: pl.DataFrame, horizon: int) -> pl.DataFrame
               ON i.equipment = s.equipment AND i.stretch_start = s.stretch_start
             WHERE i.stretch_start >= (SELECT min(stretch_start) FROM stretches)
             """,
-            bounds,
+            _bounds(asked),
         ).pl()
-    return microseconds(found).with_columns(pl.col("end").fill_null(horizon))
+    return microseconds(found)
 
 
 def first_accounted(con: Connection, paths: list[str], retracted: pl.DataFrame) -> dict[str, int]:
