@@ -1,1 +1,1 @@
-"""Dashboards: pages for the shop floor and the office. They only read, through `storage`."""
+"""Pages for the shop floor and the office: read only, through storage.reader."""

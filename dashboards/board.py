@@ -1,0 +1,176 @@
+"""What the live pages show at one moment, read at once: states in force, KPI rows, open matters."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from dashboards.theme import URGENCY
+from kpis.plant import Plant
+from storage import boards
+from storage.grains import MINUTE_US
+from storage.reader import Reader
+from storage.selection import Selection
+
+HOUR_US: Final = 60 * MINUTE_US
+HOURS: Final = 24
+_LATEST_SHIFT_US: Final = 26 * HOUR_US
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an equipment is doing: its account, since when (µs; None: for long), why, and how many machines so.
+
+    `machines` of `of`: how many of the machines that make its time are in that account; the most urgent one counts.
+    """
+
+    account: str
+    since: int | None
+    reason: str | None
+    machines: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """The frames of one moment. `last` are the sliding windows that end at the horizon, `shifts` the shifts in force
+    (else the last ones), `hours` the last 24 hours, `time` those hours by account, reason and product."""
+
+    plant: Plant
+    first: int
+    horizon: int
+    current: pl.DataFrame
+    contributors: pl.DataFrame
+    last: pl.DataFrame
+    shifts: pl.DataFrame
+    hours: pl.DataFrame
+    time: pl.DataFrame
+    stops: pl.DataFrame
+    alerts: pl.DataFrame
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the plant."""
+        return ZoneInfo(self.plant.timezone)
+
+    @cached_property
+    def machines(self) -> dict[str, Row]:
+        """What every equipment with own events is doing."""
+        return {row["equipment"]: row for row in self.current.iter_rows(named=True)}
+
+    @cached_property
+    def _givers(self) -> dict[str, tuple[list[str], list[str]]]:
+        givers: dict[str, tuple[list[str], list[str]]] = {}
+        for path, contributor, time, pieces in self.contributors.iter_rows():
+            timed, counted = givers.setdefault(path, ([], []))
+            if time:
+                timed.append(contributor)
+            if pieces:
+                counted.append(contributor)
+        return givers
+
+    def timed_by(self, path: str) -> list[str]:
+        """The machines whose time makes the figures of an equipment."""
+        return self._givers.get(path, ([], []))[0]
+
+    def counted_by(self, path: str) -> list[str]:
+        """The machines whose pieces make the figures of an equipment."""
+        return self._givers.get(path, ([], []))[1]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """What gets a tile: the lines that have figures, and machines that are in no line."""
+        known = [path for path in self.plant.equipment if self.timed_by(path)]
+        lines = {path for path in known if self.plant.equipment[path].level == "line"}
+        alone = {path for path in self.machines if not lines.intersection((path, *self.plant.ancestors(path)))}
+        return sorted(lines | alone)
+
+    def line_of(self, machine: str) -> str:
+        """The line that a machine is in, or itself."""
+        return next((path for path in (machine, *self.plant.ancestors(machine)) if path in self.lines), machine)
+
+    def machines_of(self, line: str) -> list[str]:
+        """The machines of a line, as they stand in the plant file, then by name."""
+        order = {path: at for at, path in enumerate(_declared(self.plant))}
+        inside = (path for path in self.machines if path == line or path.startswith(f"{line}/"))
+        return sorted(inside, key=lambda path: (order.get(path, len(order)), path))
+
+    def standing(self, path: str) -> Standing | None:
+        """What an equipment is doing; None while none of its machines has told anything."""
+        rows = [self.machines[machine] for machine in self.timed_by(path) if machine in self.machines]
+        if not rows:
+            return None
+        worst = min((row["account"] for row in rows), key=URGENCY.index)
+        same = [row for row in rows if row["account"] == worst]
+        since = [micros(row["since"]) for row in same]
+        oldest = None if None in since else min(at for at in since if at is not None)
+        reasons = {row["reason_label"] or row["reason"] for row in same} - {None}
+        return Standing(worst, oldest, ", ".join(sorted(reasons)) or None, len(same), len(rows))
+
+    def row(self, frame: pl.DataFrame, path: str) -> Row | None:
+        """The row of an equipment in one of the frames that have one each."""
+        found = frame.filter(pl.col("equipment") == path)
+        return None if found.is_empty() else found.row(-1, named=True)
+
+    def target(self, path: str, kpi: str) -> float | None:
+        """The target of an equipment for a KPI; for a line without its own that of the machine that makes its time."""
+        for place in (path, *self.timed_by(path)[:1]):
+            if (found := self.plant.equipment[place].targets.get(kpi)) is not None:
+                return found
+        return None
+
+
+def load(reader: Reader, plant: Plant) -> Board | None:
+    """Read the board of this moment; None while nothing is accounted. Raises StorageError as the reader does."""
+    extent = boards.extent(reader)
+    if extent.first is None or extent.horizon is None:
+        return None
+    now, definition = extent.horizon, plant.oee_definition
+    length, step = plant.sliding_length_us, plant.sliding_step_us
+    recent = Selection(None, None, now - length - step, now)
+    last = reader.kpi("sliding", recent, definition, length_us=length, step_us=step)
+    since = (now // HOUR_US - HOURS + 1) * HOUR_US
+    contributors = boards.contributors(reader)
+    machines = contributors["contributor"].unique().to_list()
+    return Board(
+        plant,
+        extent.first,
+        now,
+        boards.current(reader, now),
+        contributors,
+        last.group_by("equipment", maintain_order=True).last(),
+        _in_force(reader.kpi("shift", Selection(None, None, now - _LATEST_SHIFT_US, now + 1), definition), now),
+        reader.kpi("hour", Selection(None, None, since, now), definition),
+        boards.hourly_time(reader, machines, since, now),
+        reader.stops(Selection(None, None, now - HOURS * HOUR_US, now + 1)),
+        reader.alerts(Selection()),
+    )
+
+
+def micros(at: datetime | None) -> int | None:
+    """A time out of a frame as µs since 1970."""
+    return None if at is None else (at - _EPOCH) // _MICROSECOND
+
+
+def _in_force(shifts: pl.DataFrame, now: int) -> pl.DataFrame:
+    """Of each equipment the shift that holds the horizon, else the last shift, else the day without shifts."""
+    holds = (pl.col("window_start").cast(pl.Int64) <= now) & (pl.col("window_end").cast(pl.Int64) > now)
+    in_shift = pl.col("shift").is_not_null()
+    ranked = shifts.with_columns(_rank=pl.when(in_shift & holds).then(2).when(in_shift).then(1).otherwise(0))
+    ordered = ranked.sort("equipment", "_rank", "window_start")
+    return ordered.group_by("equipment", maintain_order=True).last().drop("_rank")
+
+
+def _declared(plant: Plant) -> Iterable[str]:
+    """Paths in the order of the plant file, which is the way of the pieces more often than the alphabet is."""
+    places = {path: plant.text.find(f'"{path}"') for path in plant.equipment}
+    return sorted((path for path, place in places.items() if place >= 0), key=places.__getitem__)

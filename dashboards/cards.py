@@ -1,0 +1,135 @@
+"""Pieces of a page as HTML: pure functions from values to text, every value escaped, every figure with its words."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from dashboards import texts
+from dashboards.formats import NONE, percent
+from dashboards.theme import LOOKS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: its text, or ready markup, and its classes."""
+
+    text: str = ""
+    html: str = ""
+    classes: str = ""
+    title: str = ""
+
+
+def number(text: str, *, below: bool = False, title: str = "") -> Cell:
+    """A cell with a figure; `below` marks it as short of its target."""
+    return Cell(text, classes="of-num of-below" if below else "of-num", title=title)
+
+
+def icon(symbol: str) -> str:
+    """A symbol; what it says has to be written beside it."""
+    return f'<span class="of-icon" aria-hidden="true">{symbol}</span>'
+
+
+def state(account: str, word: str | None = None) -> str:
+    """The state of an equipment: symbol, word and colour."""
+    return f'<span class="of-state of-{account}">{icon(LOOKS[account].symbol)}{escape(word or texts.STATES[account])}</span>'
+
+
+def badge(text: str, symbol: str = "", *, act: bool = False, title: str = "") -> str:
+    """A small note on a card; `act` when it asks somebody to do something."""
+    mark = icon(symbol) if symbol else ""
+    return f'<span class="of-badge{" of-act" if act else ""}" title="{escape(title)}">{mark}{escape(text)}</span>'
+
+
+def bar(value: float | None, target: float | None, label: str) -> str:
+    """A bar from 0 to 100 % with a mark at the target. A value above 1 fills it; the figure beside it says how much."""
+    filled = 0.0 if value is None else min(max(value, 0.0), 1.0)
+    below = value is not None and target is not None and value < target
+    mark = "" if target is None else f'<b style="left:{min(target, 1.0) * 100:.2f}%"></b>'
+    return (
+        f'<div class="of-bar" role="img" aria-label="{escape(label)}">'
+        f'<i class="{"of-below" if below else ""}" style="width:{filled * 100:.2f}%"></i>{mark}</div>'
+    )
+
+
+def spark(values: Sequence[tuple[float | None, bool, str]], target: float | None, label: str) -> str:
+    """Small bars side by side, each a ratio, whether it is short of its target, and what a pointer on it tells."""
+    bars = "".join(_spark_bar(*value) for value in values)
+    mark = "" if target is None else f'<b style="bottom:{min(target, 1.0) * 100:.1f}%"></b>'
+    return f'<div class="of-spark" role="img" aria-label="{escape(label)}">{bars}{mark}</div>'
+
+
+def _spark_bar(value: float | None, below: bool, title: str) -> str:
+    if value is None:
+        return f'<i class="of-none" title="{escape(title)}"></i>'
+    height = min(max(value, 0.0), 1.0) * 100
+    return f'<i class="{"of-below" if below else ""}" style="height:{height:.1f}%" title="{escape(title)}"></i>'
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values, line by line."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    return f'<dl class="of-facts">{rows}</dl>'
+
+
+def table(head: Sequence[str], rows: Iterable[tuple[Sequence[Cell], str]], caption: str = "") -> str:
+    """A table of cells, each row with its class. A heading has the classes of the first cell below it. It scrolls on
+    its own where it is too wide."""
+    listed = list(rows)
+    classes = [cell.classes.replace("of-below", "").replace("of-fade", "") for cell in listed[0][0]] if listed else []
+    names = "".join(
+        f'<th scope="col" class="{style}">{escape(name)}</th>' for name, style in zip(head, classes, strict=True)
+    )
+    body = "".join(f'<tr class="{style}">{"".join(map(_cell, cells))}</tr>' for cells, style in listed)
+    told = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="of-scroll" tabindex="0"><table class="of-table">{told}<thead><tr>{names}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(cell: Cell) -> str:
+    title = f' title="{escape(cell.title)}"' if cell.title else ""
+    return f'<td class="{cell.classes}"{title}>{cell.html or escape(cell.text)}</td>'
+
+
+def step(left: float, width: float, factor: str = "") -> str:
+    """A bar that floats in its cell: where it begins and how wide it is, of 1."""
+    kind = f"of-{factor}" if factor else ""
+    return f'<div class="of-step"><i class="{kind}" style="left:{left * 100:.3f}%;width:{width * 100:.3f}%"></i></div>'
+
+
+def legend(accounts: Iterable[str], told: dict[str, str] | None = None) -> str:
+    """The states with their symbols, words, colours, and what is told of each."""
+    parts = []
+    for account in accounts:
+        more = f" {escape(told[account])}" if told and account in told else ""
+        key = f'<span class="of-key of-{account}"></span>'
+        parts.append(f"<span>{key}{icon(LOOKS[account].symbol)}{escape(texts.STATES[account])}{more}</span>")
+    return f'<div class="of-legend">{"".join(parts)}</div>'
+
+
+def title(text: str, note: str = "") -> str:
+    """The title of a part of a page."""
+    told = f'<p class="of-note">{escape(note)}</p>' if note else ""
+    return f'<h2 class="of-title">{escape(text)}</h2>{told}'
+
+
+def empty(text: str, hint: str = "") -> str:
+    """What stands where there is nothing to show."""
+    return f'<div class="of-empty"><b>{escape(text)}</b>{escape(hint)}</div>'
+
+
+def crumbs(path: str) -> str:
+    """Where an equipment is: what is above it."""
+    return " / ".join(path.split("/")[:-1])
+
+
+def name(path: str) -> str:
+    """What an equipment is called where it stands."""
+    return path.rsplit("/", 1)[-1]
+
+
+def against(value: float | None, target: float | None) -> str:
+    """A ratio in per cent with its target in words, for those who do not see the bar."""
+    wanted = texts.NO_TARGET if target is None else texts.TARGET.format(value=percent(target, 0))
+    return f"{NONE if value is None else percent(value)}, {wanted}"

@@ -1,0 +1,222 @@
+"""Charts as constant Vega-Lite specifications, and the rows that go into them.
+
+A specification never changes, only its rows do: so a browser keeps the chart and swaps the data. Times go in as
+milliseconds, with ticks of their own, since a browser knows neither the plant's time zone nor its clock changes.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from dashboards import texts
+from dashboards.board import HOUR_US, micros
+from dashboards.formats import clock, duration
+from dashboards.theme import ACCENT, BAD, INK, LOOKS, MUTED, RULE
+
+Spec = dict[str, Any]
+
+_STEPS_US: Final = (HOUR_US // 4, HOUR_US // 2, HOUR_US, 2 * HOUR_US, 4 * HOUR_US, 12 * HOUR_US, 24 * HOUR_US)
+_TICKS: Final = 9
+_FONT: Final = '"Source Sans", sans-serif'
+_CONFIG: Final = {
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal"},
+    "legend": {"labelColor": INK, "labelFontSize": 13},
+}
+_TIME: Final = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": None}
+_HEIGHTS: Final = sorted({look.height for look in LOOKS.values()})
+
+
+def _ticks(y: Any) -> list[Spec]:
+    """Vertical rules and local times, from rows of kind `tick`."""
+    only = [{"filter": "datum.kind === 'tick'"}]
+    return [
+        {"transform": only, "mark": {"type": "rule", "color": RULE}, "encoding": {"x": _TIME}},
+        {
+            "transform": only,
+            "mark": {"type": "text", "baseline": "top", "dy": 6, "color": MUTED, "fontSize": 13, "font": _FONT},
+            "encoding": {"x": _TIME, "y": {"value": y}, "text": {"field": "label"}},
+        },
+    ]
+
+
+def _lanes(height: float) -> Spec:
+    """The intervals of the states that are drawn this high."""
+    return {
+        "transform": [{"filter": f"datum.kind === 'state' && datum.height === {height}"}],
+        "mark": {"type": "bar", "height": {"band": height}, "stroke": "#6B7A87", "strokeWidth": 0.5 if height < 0.3 else 0},
+        "encoding": {
+            "x": _TIME,
+            "x2": {"field": "x2"},
+            "y": {
+                "field": "lane",
+                "type": "nominal",
+                "sort": {"field": "place", "op": "min"},
+                "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 150, "labelColor": INK},
+                "scale": {"paddingInner": 0.1, "paddingOuter": 0.05},
+            },
+            "color": {
+                "field": "account",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": list(LOOKS), "range": [look.fill for look in LOOKS.values()]},
+            },
+            "tooltip": [{"field": name, "title": title} for name, title in texts.TIMELINE_TIP],
+        },
+    }
+
+
+TIMELINE: Final[Spec] = {
+    "height": {"step": 44},
+    "padding": {"bottom": 24},
+    "layer": [*_ticks({"expr": "height"}), *map(_lanes, _HEIGHTS)],
+    "config": _CONFIG,
+}
+"""States of machines over time, a lane each; what needs somebody stands higher than what runs."""
+
+RATE: Final[Spec] = {
+    "height": 190,
+    "padding": {"bottom": 24},
+    "layer": [
+        *_ticks({"expr": "height"}),
+        {
+            "transform": [{"filter": "datum.kind === 'rate'"}],
+            "mark": {"type": "bar", "color": "#8FA5B4"},
+            "encoding": {
+                "x": _TIME,
+                "x2": {"field": "x2"},
+                "y": {"field": "rate", "type": "quantitative", "title": None, "axis": {"tickCount": 4, "gridColor": RULE}},
+                "tooltip": [{"field": name, "title": title} for name, title in texts.RATE_TIP],
+            },
+        },
+        {
+            "transform": [{"filter": "datum.kind === 'ideal' && isValid(datum.rate)"}],
+            "mark": {"type": "rule", "color": INK, "strokeWidth": 2},
+            "encoding": {"x": _TIME, "x2": {"field": "x2"}, "y": {"field": "rate", "type": "quantitative"}},
+        },
+    ],
+    "config": _CONFIG,
+}
+"""Pieces per minute as bars, the ideal rate of the product in force as a line."""
+
+
+def _pareto(field: str, title: str) -> Spec:
+    bars = {"field": field, "type": "quantitative", "title": title, "axis": {"tickCount": 4, "gridColor": RULE}}
+    lane = {
+        "field": "label",
+        "type": "nominal",
+        "sort": None,
+        "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 170, "labelColor": INK},
+    }
+    tip = [{"field": name, "title": shown} for name, shown in texts.PARETO_TIP]
+    return {
+        "height": {"step": 30},
+        "params": [{"name": "picked", "select": {"type": "point", "fields": ["key"]}}],
+        "layer": [
+            {
+                "mark": {"type": "bar", "cursor": "pointer", "height": {"band": 0.66}, "cornerRadiusEnd": 2},
+                "encoding": {
+                    "y": lane,
+                    "x": bars,
+                    "color": {
+                        "field": "account",
+                        "type": "nominal",
+                        "legend": None,
+                        "scale": {"domain": list(LOOKS), "range": [look.fill for look in LOOKS.values()]},
+                    },
+                    "tooltip": tip,
+                },
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 6, "color": INK, "fontSize": 13, "font": _FONT},
+                "encoding": {"y": lane, "x": {"field": field, "type": "quantitative"}, "text": {"field": f"{field}_told"}},
+            },
+        ],
+        "config": _CONFIG,
+    }
+
+
+PARETO_TIME: Final[Spec] = _pareto("hours", texts.HOURS)
+PARETO_STOPS: Final[Spec] = _pareto("stops", texts.STOPS)
+"""Downtime by time and by count: two charts of the same rows, each with what it says and its running share."""
+
+SIX: Final[Spec] = {
+    "height": 240,
+    "mark": {"type": "bar"},
+    "encoding": {
+        "x": {"field": "day", "type": "ordinal", "sort": None, "axis": {"title": None, "labelAngle": 0, "labelOverlap": True}},
+        "y": {"field": "hours", "type": "quantitative", "title": texts.HOURS, "axis": {"tickCount": 4, "gridColor": RULE}},
+        "color": {
+            "field": "loss",
+            "type": "nominal",
+            "sort": None,
+            "scale": {
+                "domain": list(texts.SIX.values()),
+                "range": [BAD, "#1F6FB5", "#F2B441", "#8FA5B4", "#3B1F5B", "#A9C4B8"],
+            },
+            "legend": {"title": None, "orient": "bottom", "columns": 3},
+        },
+        "order": {"field": "rank"},
+        "tooltip": [{"field": name, "title": title} for name, title in texts.SIX_TIP],
+    },
+    "config": _CONFIG,
+}
+"""The six big losses of each day, stacked."""
+
+TREND: Final[Spec] = {
+    "height": 200,
+    "layer": [
+        {
+            "mark": {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}},
+            "encoding": {
+                "x": {"field": "day", "type": "ordinal", "sort": None, "axis": {"title": None, "labelAngle": 0, "labelOverlap": True}},
+                "y": {"field": "oee", "type": "quantitative", "title": None, "axis": {"format": ".0%", "tickCount": 4, "gridColor": RULE}},
+                "tooltip": [{"field": name, "title": title} for name, title in texts.TREND_TIP],
+            },
+        },
+        {
+            "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
+            "encoding": {"y": {"field": "target", "type": "quantitative", "aggregate": "max"}},
+        },
+    ],
+    "config": _CONFIG,
+}
+"""OEE of each day, with its target."""
+
+
+def ticks(start: int, end: int, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Rows for the time axis: whole local hours, or parts of one, about as many as fit."""
+    step = next((step for step in _STEPS_US if (end - start) / step <= _TICKS), _STEPS_US[-1])
+    first = -(-start // step) * step
+    return [{"kind": "tick", "x": at // 1_000, "label": clock(at, zone)} for at in range(first, end + 1, step)]
+
+
+def timeline_rows(timeline: pl.DataFrame, lanes: list[str], start: int, end: int, zone: ZoneInfo) -> pl.DataFrame:
+    """Rows for TIMELINE: the intervals of these machines between two instants, cut to them."""
+    rows: list[dict[str, Any]] = ticks(start, end, zone)
+    for row in timeline.iter_rows(named=True):
+        first, last = micros(row["start"]) or start, micros(row["end"]) or end
+        look = LOOKS[row["account"]]
+        rows.append(
+            {
+                "kind": "state",
+                "lane": row["equipment"].rsplit("/", 1)[-1],
+                "place": lanes.index(row["equipment"]),
+                "x": max(first, start) // 1_000,
+                "x2": min(last, end) // 1_000,
+                "account": row["account"],
+                "height": look.height,
+                "state": texts.STATES[row["account"]],
+                "reason": row.get("label") or row["reason"] or "",
+                "time": f"{clock(first, zone)} to {clock(last, zone)}, {duration(last - first)}",
+                "work": " · ".join(filter(None, (row["shift"], row["order"], row["product"]))),
+            }
+        )
+    return _frame(rows)
+
+
+def _frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), infer_schema_length=None)

@@ -1,0 +1,67 @@
+"""What every page has: its head with the age of the data, its refreshing part, and what is said when nothing is there."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Final
+
+import streamlit as st
+
+from dashboards import cards, reading, texts
+from dashboards.board import Board
+from dashboards.formats import clock, day, duration, local
+from dashboards.routes import Route
+from kpis.errors import OeeflowError
+
+LATE_US: Final = 120_000_000
+RECORDED_US: Final = 86_400_000_000
+
+
+def live(screen: Callable[[Board], None]) -> None:
+    """Show what `screen` makes of the board, anew every few seconds. There is one such part on a page."""
+
+    @st.fragment(run_every=reading.REFRESH_S)
+    def refreshed() -> None:
+        with said():
+            board = reading.board()
+            if board is None:
+                st.html(cards.empty(texts.EMPTY_STORE, texts.EMPTY_STORE_HINT))
+            else:
+                screen(board)
+
+    refreshed()
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Say what is wrong with the store, instead of failing; the next refresh tries again."""
+    try:
+        yield
+    except OeeflowError as error:
+        st.html(cards.empty(texts.UNREADABLE, f"{error}. {error.hint or ''}"))
+
+
+def head(title: str, board: Board, above: str = "") -> None:
+    """The head of a page: where it is, its title, and as of when its figures are."""
+    over = f'<span class="of-above">{escape(above)}</span>' if above else ""
+    at = local(board.horizon, board.zone)
+    asof = f"{texts.AS_OF} <b>{clock(board.horizon, board.zone)}</b> {day(at)}"
+    st.html(
+        f'<div class="of-head"><h1>{over}{escape(title)}</h1><div class="of-asof">{asof} · {_age(board.horizon)}</div></div>'
+    )
+
+
+def link(route: Route, label: str, symbol: str = "", **query: str) -> None:
+    """A link to another page of ours, with what it is to show."""
+    icon = f":material/{symbol}:" if symbol else ""
+    st.page_link(route.file, label=label, icon=icon, query_params=query)
+
+
+def _age(horizon: int) -> str:
+    age = time.time_ns() // 1_000 - horizon
+    if age < LATE_US:
+        return texts.LIVE
+    if age < RECORDED_US:
+        return f'<span class="of-late">{escape(texts.OLD.format(age=duration(age)))}</span>'
+    return texts.RECORDED

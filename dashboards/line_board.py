@@ -1,0 +1,195 @@
+"""One line live: its hours against target, its order, its rate, and what its machines did."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from dashboards import texts
+from dashboards.board import HOUR_US, Board, Row, micros
+from dashboards.formats import clock
+from dashboards.wanted import wanted
+from storage import boards
+from storage.grains import MINUTE_US
+from storage.reader import Reader
+from storage.selection import Selection
+
+RATE_MINUTES: Final = 5
+_LOSSES: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The largest loss of an hour: what it is called, whose colour it has, and how long it was (µs)."""
+
+    name: str
+    account: str | None
+    us: int
+
+
+@dataclass(frozen=True)
+class HourRow:
+    """An hour of a line: what its target asks for, what was made, the difference so far in the shift, why."""
+
+    start: int
+    end: int
+    wanted: float | None
+    good: int
+    oee: float | None
+    ahead: float | None
+    loss: Loss | None
+    now: bool
+
+    @property
+    def difference(self) -> float | None:
+        """Good pieces less those that the target asks for."""
+        return None if self.wanted is None else self.good - self.wanted
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order in force on a line. `end` is when it is done at the pace of the last windows; None: not moving."""
+
+    order: str
+    product: str | None
+    label: str | None
+    started: int
+    quantity: int | None
+    good: int
+    end: int | None
+
+    @property
+    def done(self) -> float | None:
+        """Which part of the quantity is made."""
+        return self.good / self.quantity if self.quantity else None
+
+
+@dataclass(frozen=True)
+class LineBoard:
+    """What the page of a line needs beside the board: its timeline, pieces by five minutes, and its order."""
+
+    start: int
+    timeline: pl.DataFrame
+    pieces: pl.DataFrame
+    order: Order | None
+
+
+def load(reader: Reader, board: Board, path: str, hours: int) -> LineBoard:
+    """Read what a line did in the last hours. Raises StorageError as the reader does."""
+    start = board.horizon - hours * HOUR_US
+    inside = Selection(path if path in board.machines else f"{path}/*", None, start, board.horizon)
+    timeline = reader.timeline(inside).join(_labels(board), on="reason", how="left")
+    counted = board.counted_by(path)
+    pieces = boards.pieces_by_minutes(reader, counted, start // MINUTE_US * MINUTE_US, board.horizon, RATE_MINUTES)
+    return LineBoard(start, timeline, pieces, _order(reader, board, path))
+
+
+def hour_rows(board: Board, path: str) -> list[HourRow]:
+    """The hours of the shift in force; without one the last eight."""
+    shift = board.row(board.shifts, path)
+    first, last = _bounds(board, shift)
+    made = {micros(row["window_start"]): row for row in _of(board.hours, path)}
+    timed = board.timed_by(path)
+    time = board.time.filter(pl.col("equipment").is_in(timed)).with_columns(at=pl.col("hour").cast(pl.Int64))
+    target, ahead, rows = board.target(path, "oee"), 0.0, []
+    for start in range(first // HOUR_US * HOUR_US, last, HOUR_US):
+        row, inside = made.get(start), time.filter(pl.col("at") == start)
+        if start >= board.horizon or (row is None and inside.is_empty()):
+            continue
+        asked, good = wanted(inside, board.plant, target), 0 if row is None else row["good"]
+        ahead += 0.0 if asked is None else good - asked
+        rows.append(
+            HourRow(
+                start,
+                start + HOUR_US,
+                asked,
+                good,
+                None if row is None else row["oee"],
+                None if asked is None else ahead,
+                _loss(board, inside, row),
+                start + HOUR_US > board.horizon,
+            )
+        )
+    return rows
+
+
+def rate_rows(line: LineBoard, board: Board, path: str) -> list[dict[str, Any]]:
+    """Pieces per minute in steps, and the ideal rate of the product in force on the machine that sets the pace."""
+    step = RATE_MINUTES * MINUTE_US
+    summed = line.pieces.group_by("window_start", maintain_order=True).agg(pl.col("pieces").sum())
+    rows: list[dict[str, Any]] = []
+    for at, pieces in summed.iter_rows():
+        start = micros(at) or 0
+        end = min(start + step, board.horizon)
+        rate = pieces * MINUTE_US / (end - start) if end > start else 0.0
+        time = f"{clock(start, board.zone)} to {clock(end, board.zone)}"
+        rows.append({"kind": "rate", "x": start // 1_000, "x2": end // 1_000, "rate": rate, "told": f"{rate:.1f}", "time": time})
+    return rows + list(_ideal(line, board, path))
+
+
+def _ideal(line: LineBoard, board: Board, path: str) -> Iterator[dict[str, Any]]:
+    timed = board.timed_by(path)
+    mine = line.timeline.filter(pl.col("equipment").is_in(timed[:1])) if len(timed) == 1 else line.timeline.clear()
+    for row in mine.filter(pl.col("account").is_in(["producing", *_LOSSES])).iter_rows(named=True):
+        cycle = board.plant.ideal_cycle_us(row["equipment"], row["product"])
+        start, end = max(micros(row["start"]) or 0, line.start), micros(row["end"]) or board.horizon
+        rate = MINUTE_US / cycle if cycle else None
+        yield {"kind": "ideal", "x": start // 1_000, "x2": end // 1_000, "rate": rate}
+
+
+def _order(reader: Reader, board: Board, path: str) -> Order | None:
+    machine = next((board.machines[one] for one in board.timed_by(path) if one in board.machines), None)
+    if machine is None or machine["order"] is None:
+        return None
+    started = micros(machine["run_start"]) or 0
+    told = boards.ordered(reader, [started]).filter(pl.col("order") == machine["order"])
+    quantity = told["quantity"].max() if not told.is_empty() else None
+    rows = reader.kpi("order", Selection(path, None, started, started + 1), board.plant.oee_definition)
+    good = int(rows.filter(pl.col("order") == machine["order"])["good"].sum())
+    last = board.row(board.last, path)
+    pace = last["good"] / board.plant.sliding_length_us if last else 0.0
+    left = max(int(quantity) - good, 0) if isinstance(quantity, int) else None
+    product = board.plant.products.get(machine["product"] or "")
+    return Order(
+        machine["order"],
+        machine["product"],
+        product.label if product else None,
+        started,
+        quantity if isinstance(quantity, int) else None,
+        good,
+        board.horizon + round(left / pace) if left is not None and pace > 0 else None,
+    )
+
+
+def _bounds(board: Board, shift: Row | None) -> tuple[int, int]:
+    if shift is not None and shift["shift"] is not None:
+        return micros(shift["window_start"]) or 0, micros(shift["window_end"]) or 0
+    return board.horizon - 7 * HOUR_US, board.horizon
+
+
+def _loss(board: Board, time: pl.DataFrame, row: Row | None) -> Loss | None:
+    """The largest of the lost times by account and reason, of lost speed, and of rejected pieces."""
+    lost = time.filter(pl.col("account").is_in(_LOSSES)).group_by("account", "reason").agg(pl.col("us").sum())
+    labels = board.plant.reasons
+    found = [
+        Loss(labels[reason].label if reason in labels else reason or texts.STATES[account], account, us)
+        for account, reason, us in lost.iter_rows()
+    ]
+    if row is not None and row["no_ideal"] == 0:
+        found.append(Loss(texts.STEPS["reduced_speed"], None, row["producing_us"] - row["ideal_us"]))
+        found.append(Loss(texts.STEPS["quality_loss"], None, row["ideal_us"] - row["good_ideal_us"]))
+    worst = max(found, key=lambda loss: (loss.us, loss.name), default=None)
+    return worst if worst is not None and worst.us >= MINUTE_US else None
+
+
+def _labels(board: Board) -> pl.DataFrame:
+    known = board.plant.reasons
+    return pl.DataFrame(
+        {"reason": list(known), "label": [reason.label for reason in known.values()]},
+        schema={"reason": pl.String, "label": pl.String},
+    )
+
+
+def _of(frame: pl.DataFrame, path: str) -> Iterator[Row]:
+    return frame.filter(pl.col("equipment") == path).iter_rows(named=True)

@@ -1,0 +1,151 @@
+"""Every word on a page, in one place, so that it can be translated."""
+
+from typing import Final
+
+STATES: Final = {
+    "producing": "Running",
+    "minor_stop": "Short stop",
+    "down": "Down",
+    "idle": "Waiting",
+    "setup": "Changeover",
+    "planned_stop": "Planned stop",
+    "break": "Break",
+    "unscheduled": "No shift",
+    "unknown": "Unknown",
+}
+FACTORS: Final = {"availability": "Availability", "performance": "Performance", "quality": "Quality", "oee": "OEE"}
+STEPS: Final = {
+    "calendar": "Calendar time",
+    "unscheduled": "No shift",
+    "scheduled": "Scheduled time",
+    "planned_stop": "Planned stops",
+    "break": "Breaks",
+    "unknown": "Unknown",
+    "planned_production": "Planned production",
+    "down": "Down",
+    "idle": "Waiting",
+    "setup": "Changeover",
+    "run": "Run time",
+    "minor_stop": "Short stops",
+    "reduced_speed": "Reduced speed",
+    "net_run": "Net run time",
+    "quality_loss": "Scrap and rework",
+    "fully_productive": "Fully productive",
+}
+BELONGS_TO: Final = {
+    "schedule": "outside OEE",
+    "availability": "availability",
+    "performance": "performance",
+    "quality": "quality",
+}
+SIX: Final = {
+    "breakdown": "Breakdowns",
+    "setup": "Setup and adjustment",
+    "minor_stop": "Idling and minor stops",
+    "reduced_speed": "Reduced speed",
+    "process_defect": "Process defects",
+    "startup_reject": "Start-up rejects",
+}
+FLAGS: Final = {
+    "ideal_cycle_too_long": "faster than the ideal cycle: check the ideal cycle",
+    "no_ideal_cycle": "pieces without an ideal cycle: speed and quality cannot be told apart",
+}
+NO_REASON: Final = "no reason given"
+OUTSIDE: Final = {"shift": "outside shifts", "product": "no product", "order": "no order"}
+
+OVERVIEW: Final = "Plant overview"
+LINE: Final = "Line"
+LOSSES: Final = "Losses"
+QUALITY_OF_DATA: Final = "Data quality"
+DEFINITIONS: Final = "Definitions"
+WHY: Final = "Why this number"
+
+ATTENTION: Final = "Needs somebody now"
+ATTENTION_NONE: Final = "Nothing needs anybody: no long stop, no silent machine, every stop has a reason."
+HEAT: Final = "OEE of the last 24 hours"
+HEAT_NOTE: Final = "Each hour against the line's own target. Striped: nothing was planned, or nothing is known."
+STOPPED_LONGER: Final = "Stopped longer than"
+MINUTES: Final = "{n} min"
+LAST_MINUTES: Final = "Last {n} min"
+NOW: Final = "now"
+SHIFT: Final = "Shift"
+THIS_SHIFT: Final = "Shift {shift}"
+TODAY: Final = "Today"
+TARGET: Final = "target {value}"
+NO_TARGET: Final = "no target set"
+GOOD_PIECES: Final = "Good pieces"
+OF_TARGET: Final = "{made} of {wanted}"
+COVERAGE: Final = "known {value}"
+TOO_FAST: Final = "performance {value}"
+MACHINES: Final = "{n} of {all} machines"
+SINCE: Final = "since {clock}"
+FOR: Final = "for {age}"
+LONG_AGO: Final = "for more than 8 days"
+MORE_LINES: Final = "More lines"
+
+AS_OF: Final = "As of"
+LIVE: Final = "live"
+OLD: Final = "no news for {age}"
+RECORDED: Final = "recorded data"
+
+EMPTY_STORE: Final = "Nothing to show yet"
+EMPTY_STORE_HINT: Final = "The store has no events so far. Pages fill by themselves as soon as the first ones arrive."
+UNREADABLE: Final = "The store cannot be read"
+
+OEE_TARGET: Final = "OEE target"
+COVERAGE_LOW: Final = 0.95
+COVERAGE_HELP: Final = "how much of the time to be judged is known at all"
+ATTENTION_HEAD: Final = ("", "Equipment", "Where", "What", "Since")
+MORE_LINES_HEAD: Final = ("Line", "State", "OEE now", "Gap", "Shift", "Good")
+KINDS: Final = {
+    "stopped": "Stopped",
+    "silent": "Silent",
+    "unclassified": "No reason",
+    "too_fast": "Above 100 %",
+}
+MATTERS: Final = {
+    "stopped": "{age}, {reason}",
+    "silent": "no sign of life for {age}",
+    "unclassified": "{number} stops without a reason, {age} in all",
+    "too_fast": "performance {value}: check the ideal cycle",
+}
+WAITING: Final = "{number} more machines wait"
+
+
+def alerts(number: int) -> str:
+    """How many alerts are open."""
+    return "1 alert" if number == 1 else f"{number} alerts"
+
+HOURS: Final = "hours"
+STOPS: Final = "stops"
+TIMELINE_TIP: Final = (("lane", "Machine"), ("state", "State"), ("reason", "Reason"), ("time", "Time"), ("work", "Work"))
+RATE_TIP: Final = (("time", "Time"), ("told", "Pieces per minute"))
+PARETO_TIP: Final = (("label", "Loss"), ("hours_told", "Time"), ("stops_told", "Stops"), ("share_told", "Running share"))
+SIX_TIP: Final = (("day", "Day"), ("loss", "Loss"), ("told", "Time"))
+TREND_TIP: Final = (("day", "Day"), ("told", "OEE"), ("wanted", "Target"))
+
+EQUIPMENT: Final = "Equipment"
+LOOK_BACK: Final = "Look back"
+HOURS_BACK: Final = "{n} h"
+NO_STATE: Final = "No machine of this equipment has told its state yet"
+NO_STATE_HINT: Final = "Its first state, count or counter event starts its account."
+FIGURES: Final = "Last {n} minutes"
+WHY_SHIFT: Final = "Why these numbers? The shift, unfolded"
+ORDER: Final = "Order"
+NO_ORDER: Final = "No order in force"
+PRODUCT: Final = "Product"
+STARTED: Final = "Started"
+EXPECTED_END: Final = "Done by, at the pace of the last {n} min"
+NOT_MOVING: Final = "not moving"
+DONE: Final = "done"
+TIMELINE: Final = "What every machine did"
+TIMELINE_ALT: Final = "States of every machine over the last hours; the totals are in the legend below"
+HOUR_BOARD: Final = "Hour by hour"
+HOUR_BOARD_NOTE: Final = (
+    "Target: planned time without breaks and planned stops, at the ideal cycle of the product, times the OEE target."
+)
+HOUR_BOARD_HEAD: Final = ("Hour", "Target", "Good", "Difference", "Ahead", "OEE", "Main loss")
+NO_HOURS: Final = "No hour of this shift has any time yet"
+RATE: Final = "Pieces per minute"
+RATE_NOTE: Final = "Bars: what was counted, in steps of five minutes. Line: the ideal rate of the product in force."
+NO_PIECES: Final = "Nothing was counted in these hours"

@@ -1,0 +1,177 @@
+"""One line live: what it does and why, its figures against target, its order, its last hours."""
+
+from html import escape
+
+import polars as pl
+import streamlit as st
+
+from dashboards import cards, charts, frame, line_board, reading, routes, texts
+from dashboards.board import Board, Row, Standing
+from dashboards.formats import clock, clock_duration, count, difference, duration, moment, percent, points
+from dashboards.line_board import HourRow, LineBoard, Order
+from dashboards.theme import LOOKS
+from storage.grains import MINUTE_US
+
+
+def screen(board: Board) -> None:
+    """The page from top to bottom."""
+    path, hours = _chosen(board)
+    line = reading.read(("line", path, hours), lambda reader: line_board.load(reader, board, path, hours))
+    _hero(board, path)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _figures(board, path)
+    with right:
+        _order(board, path, line.order)
+    _timeline(board, path, line)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _hours(board, path)
+    with right:
+        _rate(board, path, line)
+
+
+def _chosen(board: Board) -> tuple[str, int]:
+    """The line and how far to look back, both in the address."""
+    known = [*board.lines, *(path for path in board.machines if path not in board.lines)]
+    frame.head(cards.name(st.session_state.get("equipment") or board.lines[0]), board, texts.LINE)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    path = left.selectbox(texts.EQUIPMENT, known, key="equipment", bind="query-params")
+    hours = right.segmented_control(
+        texts.LOOK_BACK,
+        [4, 8, 12, 24],
+        default=8,
+        required=True,
+        key="hours",
+        bind="query-params",
+        format_func=lambda n: texts.HOURS_BACK.format(n=n),
+    )
+    return path or known[0], hours or 8
+
+
+def _hero(board: Board, path: str) -> None:
+    standing = board.standing(path)
+    if standing is None:
+        st.html(cards.empty(texts.NO_STATE, texts.NO_STATE_HINT))
+        return
+    word = f'<span class="of-word">{cards.icon(LOOKS[standing.account].symbol)}{texts.STATES[standing.account]}</span>'
+    shift = board.row(board.shifts, path)
+    name = shift["shift"] if shift and shift["shift"] else texts.OUTSIDE["shift"]
+    st.html(
+        f'<div class="of-hero of-{standing.account}">{word}<span class="of-said">{escape(_why(board, standing))}</span>'
+        f'<span class="of-said">{escape(texts.SHIFT)} {escape(str(name))}</span></div>'
+    )
+
+
+def _why(board: Board, standing: Standing) -> str:
+    parts = []
+    if standing.of > 1:
+        parts.append(texts.MACHINES.format(n=standing.machines, all=standing.of))
+    if standing.since is None:
+        parts.append(texts.LONG_AGO)
+    else:
+        parts.append(texts.FOR.format(age=duration(board.horizon - standing.since)))
+        parts.append(texts.SINCE.format(clock=moment(standing.since, board.zone)))
+    if standing.account in ("down", "idle", "minor_stop"):
+        parts.append(standing.reason or texts.NO_REASON)
+    return " · ".join(parts)
+
+
+def _figures(board: Board, path: str) -> None:
+    minutes = board.plant.sliding_length_us // MINUTE_US
+    st.html(cards.title(texts.FIGURES.format(n=minutes)))
+    now, shift = board.row(board.last, path), board.row(board.shifts, path)
+    rows = [_figure(board, path, kpi, now, shift) for kpi in ("oee", "availability", "performance", "quality")]
+    st.html(f'<div class="of-kpi">{"".join(rows)}</div>')
+    if shift is not None:
+        frame.link(
+            routes.WHY, texts.WHY_SHIFT, "account_tree", equipment=path, by="shift", at=str(shift["window_start"].isoformat())
+        )
+
+
+def _figure(board: Board, path: str, kpi: str, now: Row | None, shift: Row | None) -> str:
+    value, before = (None if row is None else row[kpi] for row in (now, shift))
+    target = board.target(path, kpi)
+    gap = f" ({points(before - target)})" if before is not None and target is not None else ""
+    name = texts.FACTORS[kpi]
+    main = " of-main" if kpi == "oee" else ""
+    return (
+        f'<span class="of-name">{name}</span>{cards.bar(value, target, f"{name}: {cards.against(value, target)}")}'
+        f'<span class="of-value"><span class="{main}">{percent(value)}</span>'
+        f"<small>{texts.SHIFT.lower()} {percent(before)}{gap}</small></span>"
+    )
+
+
+def _order(board: Board, path: str, order: Order | None) -> None:
+    st.html(cards.title(texts.ORDER))
+    if order is None:
+        st.html(cards.empty(texts.NO_ORDER))
+        return
+    product = f"{order.product or texts.OUTSIDE['product']}{f' · {order.label}' if order.label else ''}"
+    made = count(order.good)
+    end = texts.NOT_MOVING if order.end is None else moment(order.end, board.zone)
+    facts = [(texts.PRODUCT, product), (texts.STARTED, moment(order.started, board.zone))]
+    done = ""
+    if order.quantity is not None:
+        made = texts.OF_TARGET.format(made=made, wanted=count(order.quantity))
+        minutes = board.plant.sliding_length_us // MINUTE_US
+        facts += [(texts.EXPECTED_END.format(n=minutes), end if order.good < order.quantity else texts.DONE)]
+        done = cards.bar(order.done, None, f"{texts.GOOD_PIECES}: {percent(order.done)}")
+    facts.append((texts.GOOD_PIECES, made))
+    part = f'<span class="of-gap">{percent(order.done)}</span>' if order.done is not None else ""
+    st.html(
+        f'<div class="of-row"><span class="of-big">{escape(order.order)}</span>{part}</div>{done}'
+        f'<div style="height:.5rem"></div>{cards.facts(facts)}'
+    )
+
+
+def _timeline(board: Board, path: str, line: LineBoard) -> None:
+    st.html(cards.title(texts.TIMELINE))
+    lanes = board.machines_of(path)
+    rows = charts.timeline_rows(line.timeline, lanes, line.start, board.horizon, board.zone)
+    st.vega_lite_chart(rows, charts.TIMELINE, width="stretch", theme=None, alt=texts.TIMELINE_ALT, key="timeline")
+    mine = line.timeline.filter(pl.col("equipment").is_in(board.timed_by(path)))
+    at = pl.col("start").cast(pl.Int64).clip(line.start), pl.col("end").cast(pl.Int64).clip(None, board.horizon)
+    spent = dict(mine.group_by("account").agg((at[1] - at[0]).sum()).iter_rows())
+    told = {account: duration(spent[account]) for account in LOOKS if account in spent}
+    st.html(cards.legend(told, told))
+
+
+def _hours(board: Board, path: str) -> None:
+    st.html(cards.title(texts.HOUR_BOARD, texts.HOUR_BOARD_NOTE))
+    rows = line_board.hour_rows(board, path)
+    if not rows:
+        st.html(cards.empty(texts.NO_HOURS))
+        return
+    st.html(cards.table(texts.HOUR_BOARD_HEAD, [(_hour(board, row), "of-now" if row.now else "") for row in rows]))
+
+
+def _hour(board: Board, row: HourRow) -> list[cards.Cell]:
+    lost = ""
+    if row.loss is not None:
+        key = f'<span class="of-key of-{row.loss.account}"></span> ' if row.loss.account else ""
+        lost = f"{key}{escape(row.loss.name)} <span class='of-fade'>{clock_duration(row.loss.us)}</span>"
+    short, behind = (row.difference or 0) < 0, (row.ahead or 0) < 0
+    return [
+        cards.Cell(f"{clock(row.start, board.zone)}–{texts.NOW if row.now else clock(row.end, board.zone)}"),
+        cards.number(count(row.wanted)),
+        cards.number(count(row.good)),
+        cards.number(difference(row.difference), below=short),
+        cards.number(difference(row.ahead), below=behind),
+        cards.number(percent(row.oee, 0)),
+        cards.Cell(html=lost),
+    ]
+
+
+def _rate(board: Board, path: str, line: LineBoard) -> None:
+    st.html(cards.title(texts.RATE, texts.RATE_NOTE))
+    rows = line_board.rate_rows(line, board, path)
+    if not any(row["kind"] == "rate" for row in rows):
+        st.html(cards.empty(texts.NO_PIECES))
+        return
+    rows += charts.ticks(line.start, board.horizon, board.zone)
+    data = pl.DataFrame(rows, infer_schema_length=None)
+    st.vega_lite_chart(data, charts.RATE, width="stretch", theme=None, alt=texts.RATE, key="rate")
+
+
+frame.live(screen)

@@ -1,0 +1,36 @@
+"""How many good pieces a target OEE asks for in the time that was planned.
+
+Planned production time divided by the ideal cycle of the product in force, times the target: breaks, planned stops and
+time outside shifts ask for nothing. A machine makes these pieces exactly when its OEE reaches its target; a line whose
+pieces are counted at another machine than its time may be ahead of that or behind by what is between the two.
+"""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from kpis.formula import names
+from kpis.plant import Plant
+from kpis.registry import terms
+
+
+def wanted(time: pl.DataFrame, plant: Plant, target: float | None) -> float | None:
+    """Good pieces that the target asks for in the time given: rows of equipment, account, product and `us`.
+
+    None without a target, or where planned time has no ideal cycle.
+    """
+    if target is None:
+        return None
+    accounts = [name.removesuffix("_us") for name in names(terms(plant.oee_definition)["planned_production_us"])]
+    planned = time.filter(pl.col("account").is_in(accounts)).group_by("equipment", "product").agg(pl.col("us").sum())
+    return _pieces(planned.iter_rows(), plant, target)
+
+
+def _pieces(rows: Iterable[tuple[str, str | None, int]], plant: Plant, target: float) -> float | None:
+    pieces = 0.0
+    for equipment, product, us in rows:
+        cycle = plant.ideal_cycle_us(equipment, product)
+        if cycle is None and us:
+            return None
+        pieces += us / cycle * target if cycle else 0.0
+    return pieces
