@@ -1,5 +1,6 @@
 """Opening the DuckDB file: the one place that knows its configuration and its version."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,26 @@ WRITER_MEMORY = "320MB"
 READER_MEMORY = "1GB"
 
 
+WRITER_PATIENCE = 2.0  # readers keep the file open for longer than that only while a query runs
+
+
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """The store at a path, in UTC, allowed to load nothing from anywhere.
 
-    Raises StoreLockedError when another process has it open for writing, StorageError when it cannot be opened.
+    A writer waits some seconds for readers of the file to let go of it. Raises StoreLockedError when another process
+    has it open for writing, StorageError when it cannot be opened.
     """
+    until = time.monotonic() + (0 if read_only else WRITER_PATIENCE)
+    while True:
+        try:
+            return _connect(path, read_only)
+        except StoreLockedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     if read_only and not path.exists():
         msg = f"there is no store at {path}"
         raise StorageError(msg, hint="make one with `oeeflow replay`, or name another with --db or OEEFLOW_DB")
@@ -42,6 +58,9 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise StorageError(
             msg, hint="check the path and the permissions; --db names the DuckDB file of a store"
         ) from error
+    except duckdb.ConnectionException as error:  # this process has it open in the other way
+        msg = f"the store {path} is open in this process"
+        raise StoreLockedError(msg, hint="close it first") from error
     except duckdb.Error as error:
         msg = f"{path} is not a readable store: {_first_line(error)}"
         raise StorageError(msg, hint="restore it from a copy, or replay the event files into a new one") from error

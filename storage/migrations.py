@@ -1,7 +1,7 @@
 """Numbered changes of the schema, each applied in one transaction with the record that it was."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -11,13 +11,24 @@ from storage.schema import TABLES, VERSION, comment
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
 
+_LATER: Final = {"recoveries"}
+
+
 def _tables(con: duckdb.DuckDBPyConnection) -> None:
+    _create(con, {table.name for table in TABLES} - _LATER)
+
+
+def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
+    _create(con, {"recoveries"})
+
+
+def _create(con: duckdb.DuckDBPyConnection, names: set[str]) -> None:
     for table in TABLES:
-        for statement in table.ddl():
+        for statement in table.ddl() if table.name in names else ():
             con.execute(statement)
 
 
-MIGRATIONS: Final[tuple[tuple[int, str, Migration], ...]] = ((1, "tables", _tables),)
+MIGRATIONS: Final[tuple[tuple[int, str, Migration], ...]] = ((1, "tables", _tables), (2, "recoveries", _recoveries))
 
 
 def version(con: duckdb.DuckDBPyConnection) -> int:
@@ -25,13 +36,18 @@ def version(con: duckdb.DuckDBPyConnection) -> int:
 
     Raises StorageError for a DuckDB file of another program.
     """
-    tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    return told_version(lambda statement: con.execute(statement).fetchall())
+
+
+def told_version(rows: Callable[[str], list[tuple[Any, ...]]]) -> int:
+    """The same, from whatever gives the rows of a statement."""
+    tables = {name for (name,) in rows("SELECT table_name FROM duckdb_tables()")}
     if "schema_versions" not in tables:
         if tables:
             msg = f"this DuckDB file is not an oeeflow store: it has tables {', '.join(sorted(tables)[:3])} …"
             raise StorageError(msg, hint="name another file with --db")
         return 0
-    return int(con.execute("SELECT max(version) FROM schema_versions").fetchall()[0][0])
+    return int(rows("SELECT max(version) FROM schema_versions")[0][0])
 
 
 def migrate(con: duckdb.DuckDBPyConnection) -> list[str]:

@@ -4,18 +4,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import duckdb
 import polars as pl
 
 from kpis.errors import ConfigError, StorageError
 from kpis.losses import waterfall
 from kpis.registry import DEFINITIONS, sql_columns
-from storage.database import connect
+from storage.access import Access
 from storage.grains import MINUTE_US, Grain
 from storage.listings import alerts_sql, rejected_sql, stops_sql, timeline_sql
 from storage.losses import six_big_losses_sql
-from storage.migrations import version
-from storage.schema import VERSION
 from storage.selection import Selection, instant, narrowed, paths, texts
 from storage.views import elements_sql
 from storage.windows import SLIDING, grain_named, sliding
@@ -40,23 +37,12 @@ _REACH_US: Final = {"minute": MINUTE_US, "hour": 60 * MINUTE_US}
 class Reader:
     """Reads a store, and changes nothing in it nor anywhere else. Use it as a context manager.
 
-    Raises StorageError when there is no store, or one of another version.
+    It may be kept for as long as one likes, through starts and ends of the engine, and asked from any thread. Raises
+    StorageError when there is no store, or one of another version.
     """
 
     def __init__(self, path: Path) -> None:
-        self._con = connect(path, read_only=True)
-        found = version(self._con)
-        if found != VERSION:
-            self._con.close()
-            msg = f"the store {path} has schema version {found}, this oeeflow reads version {VERSION}"
-            hint = "run `oeeflow db migrate`" if found < VERSION else "install the newer oeeflow that wrote it"
-            raise StorageError(msg, hint=hint)
-        for setting in (
-            "python_enable_replacements = false",
-            "enable_external_access = false",
-            "lock_configuration = true",
-        ):
-            self._con.execute(f"SET {setting}")
+        self._access = Access(path)
 
     def __enter__(self) -> Self:
         return self
@@ -64,18 +50,39 @@ class Reader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._con.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._access.close()
+
+    @property
+    def note(self) -> str | None:
+        """What people should know about where the figures come from; None: they are up to date."""
+        return self._access.way.note
+
+    def version(self) -> tuple[int, int]:
+        """Something small to ask often: it changes with every commit that the figures could have changed with.
+
+        It is the number of the last commit and the horizon in microseconds, 0 where there is none yet.
+        """
+        rows = self.query(
+            "SELECT coalesce((SELECT max(flush) FROM flushes), 0) AS flush, "
+            "coalesce((SELECT epoch_us(max(horizon)) FROM plants), 0) AS horizon"
+        )
+        flush, horizon = rows.row(0)
+        return flush, horizon
 
     def plant_text(self) -> str:
         """The plant file that the numbers were made with.
 
         Raises StorageError for a store that nothing was ever replayed into.
         """
-        rows = self._con.execute("SELECT text FROM plants").fetchall()
-        if not rows:
+        rows = self.query("SELECT text FROM plants")
+        if rows.is_empty():
             msg = "the store is empty"
             raise StorageError(msg, hint="fill it with `oeeflow replay`")
-        return str(rows[0][0])
+        return str(rows["text"].item())
 
     def kpi(
         self, by: str, selection: Selection, definition: str, *, length_us: int = 0, step_us: int = 0
@@ -147,12 +154,7 @@ class Reader:
 
     def query(self, statement: str) -> pl.DataFrame:
         """The result of any statement that reads. Raises StorageError with what DuckDB says about a wrong one."""
-        try:
-            relation = self._con.sql(statement)
-            return pl.DataFrame() if relation is None else pl.DataFrame(relation)
-        except (duckdb.Error, pl.exceptions.PolarsError) as error:
-            hint = '`oeeflow sql "SHOW TABLES"` lists what there is, docs/data-dictionary.md tells what it means'
-            raise StorageError(str(error).splitlines()[0], hint=hint) from error
+        return self._access.query(statement)
 
     def _windows(self, by: str, selection: Selection, columns: str, length_us: int, step_us: int) -> pl.DataFrame:
         grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
@@ -178,16 +180,14 @@ class Reader:
         return " AND ".join(conditions)
 
     def _levels(self) -> dict[str, str]:
-        return dict(self._con.execute("SELECT equipment, level FROM equipment").fetchall())
+        return dict(self.query("SELECT equipment, level FROM equipment").rows())
 
     def _given(self, chosen: list[str] | None) -> list[str] | None:
         """The equipment whose own elements make up those of the chosen."""
         if chosen is None:
             return None
-        found = self._con.execute(
-            f"SELECT DISTINCT contributor FROM contributors WHERE equipment IN {texts(chosen)}"
-        ).fetchall()
-        return sorted(contributor for (contributor,) in found)
+        found = self.query(f"SELECT DISTINCT contributor FROM contributors WHERE equipment IN {texts(chosen)}")
+        return sorted(found["contributor"])
 
     def _chosen(self, selection: Selection) -> list[str]:
         chosen = paths(selection, self._levels())
