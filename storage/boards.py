@@ -1,0 +1,132 @@
+"""What a board on the wall needs beside KPI rows: states in force, orders under way, time and pieces by the hour.
+
+Everything is read from one instant on, so that it stays cheap however long the store has been filled.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from storage.grains import MINUTE_US
+from storage.reader import Reader
+from storage.selection import instant, text, texts
+
+DAY_US: Final = 1_440 * MINUTE_US
+REACH_US: Final = 8 * DAY_US
+"""How far back the beginning of a state in force is looked for."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """From where to where the store knows something, in µs since 1970; None: it knows nothing yet."""
+
+    first: int | None
+    horizon: int | None
+
+
+def extent(reader: Reader) -> Extent:
+    """The first instant that is accounted, and the horizon."""
+    rows = reader.query(
+        "SELECT epoch_us((SELECT min(accounted_from) FROM equipment)) AS first, "
+        "epoch_us((SELECT max(horizon) FROM plants)) AS horizon"
+    )
+    return Extent(*rows.row(0))
+
+
+def current(reader: Reader, horizon: int) -> pl.DataFrame:
+    """What every equipment with own events is doing at the horizon.
+
+    `since` is when its account began, for down and idle time when the stretch began; null where that is longer ago
+    than REACH_US. `last_event` is its last own sign of life: state, count, counter or status.
+    """
+    reach = instant(horizon - REACH_US)
+    return reader.query(
+        f"""
+        WITH open AS (SELECT * FROM intervals_now WHERE open), before AS (
+            SELECT o.equipment, max(i."end") AS changed, count(*) AS intervals
+            FROM open o JOIN intervals i ON i.equipment = o.equipment AND i.account <> o.account
+            WHERE i."start" >= {reach} AND i."end" IS NOT NULL GROUP BY o.equipment
+        ), alive AS (
+            SELECT equipment, max(last_ts) AS last_event FROM event_ranges
+            WHERE type IN ('state', 'count', 'counter', 'status') GROUP BY equipment
+        )
+        SELECT o.equipment, q.parent, o.account, o.category, o.reason, r.label AS reason_label, o.product, o."order",
+            o.run_start, o.production_date, o.shift, o.schedule,
+            CASE WHEN o.account IN ('minor_stop', 'down', 'idle') THEN o.stretch_start
+                WHEN b.changed IS NOT NULL THEN b.changed
+                WHEN q.accounted_from >= {reach} THEN q.accounted_from END AS since,
+            a.last_event
+        FROM open o JOIN equipment q ON q.equipment = o.equipment
+        LEFT JOIN before b ON b.equipment = o.equipment
+        LEFT JOIN alive a ON a.equipment = o.equipment
+        LEFT JOIN reasons r ON r.reason = o.reason
+        ORDER BY o.equipment
+        """
+    )
+
+
+def contributors(reader: Reader) -> pl.DataFrame:
+    """Whose elements make up those of each equipment."""
+    return reader.query("SELECT equipment, contributor, gives_time, gives_pieces FROM contributors ORDER BY ALL")
+
+
+def shift_bounds(reader: Reader, start: int, end: int) -> pl.DataFrame:
+    """Shifts that overlap a time, with their nominal bounds."""
+    return reader.query(
+        f'SELECT * FROM shifts WHERE "end" > {instant(start)} AND "start" < {instant(end)} ORDER BY "start", calendar'
+    )
+
+
+def ordered(reader: Reader, starts: list[int]) -> pl.DataFrame:
+    """Quantities of the orders that were started at these instants, by the equipment that was told."""
+    return reader.query(
+        f"""
+        SELECT equipment, "order", any_value(product) AS product, max(quantity) AS quantity, ts AS run_start
+        FROM events WHERE type = 'order' AND action = 'start' AND ts IN ({_instants(starts)})
+        GROUP BY equipment, "order", ts ORDER BY ts, equipment
+        """
+    )
+
+
+def hourly_time(reader: Reader, equipment: list[str], start: int, end: int) -> pl.DataFrame:
+    """Microseconds of each account and product, and reason of it, in each hour of a time."""
+    hour = 60 * MINUTE_US
+    return reader.query(
+        f"""
+        SELECT equipment, make_timestamptz(w * {hour}) AS hour, account, reason, product,
+            sum(least(e, (w + 1) * {hour}, {end}) - greatest(s, w * {hour}, {start}))::BIGINT AS us
+        FROM (
+            SELECT *, unnest(range(greatest(s, {start}) // {hour}, (least(e, {end}) - 1) // {hour} + 1)) AS w
+            FROM intervals_now WHERE equipment IN {texts(equipment)} AND "start" < {instant(end)}
+              AND "end" > {instant(start)} AND e > s
+        ) GROUP BY ALL ORDER BY ALL
+        """
+    )
+
+
+def pieces_by_minutes(reader: Reader, equipment: list[str], start: int, end: int, minutes: int) -> pl.DataFrame:
+    """Pieces of a time in steps of so many minutes, aligned in UTC, by product and quality."""
+    step = minutes * MINUTE_US
+    return reader.query(
+        f"""
+        SELECT make_timestamptz(epoch_us(window_start) // {step} * {step}) AS window_start, product, quality,
+            sum(pieces)::BIGINT AS pieces
+        FROM count_elements WHERE equipment IN {texts(equipment)}
+          AND window_start >= {instant(start)} AND window_start < {instant(end)}
+        GROUP BY ALL ORDER BY ALL
+        """
+    )
+
+
+def below(reader: Reader, path: str) -> list[str]:
+    """The equipment with own events at a path or below it."""
+    rows = reader.query(
+        f"SELECT equipment FROM equipment WHERE accounted_from IS NOT NULL AND (equipment = {text(path)} "
+        f"OR starts_with(equipment, {text(path + '/')})) ORDER BY equipment"
+    )
+    return rows["equipment"].to_list()
+
+
+def _instants(values: list[int]) -> str:
+    return ", ".join(map(instant, values)) or "NULL"

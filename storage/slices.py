@@ -1,0 +1,163 @@
+"""Sums over a slice of the past: some production days, shifts, products and orders of one equipment.
+
+The elements and losses of a slice are those of docs/semantics.md; only what they are summed over is chosen here.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, Literal
+
+import polars as pl
+
+from kpis.registry import sql_columns
+from storage.grains import Grain
+from storage.losses import six_big_losses_sql
+from storage.reader import Reader
+from storage.selection import text, texts
+from storage.views import elements_sql
+
+OUTSIDE: Final = "-"
+"""Stands for the time outside every shift, without a product or without an order."""
+
+By = Literal["production_date", "shift", "product", "order"]
+_LOST: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Production days from `first` to `last`, both included; empty tuples do not restrict, OUTSIDE stands for none."""
+
+    equipment: str
+    first: date
+    last: date
+    shifts: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+
+    def conditions(self, *, runs: bool = True) -> str:
+        """What rows have to fulfil, in SQL; tables without products and orders leave `runs` out."""
+        parts = [f"production_date BETWEEN DATE '{self.first}' AND DATE '{self.last}'", _among("shift", self.shifts)]
+        if runs:
+            parts += [_among("product", self.products), _among('"order"', self.orders)]
+        return " AND ".join(part for part in parts if part)
+
+
+def sums(reader: Reader, chosen: Slice, definition: str, by: By | None = None) -> pl.DataFrame:
+    """Elements and KPIs of the slice in one row, or in one for each value of `by`, in the column of that name."""
+    columns = ", ".join(f'{sql} AS "{name}"' for name, sql in sql_columns(definition))
+    grain = _grain(chosen, by)
+    rows = reader.query(
+        f"WITH {_narrowed(chosen)}, elements AS ({elements_sql(grain)}) "
+        f"SELECT *, {columns} FROM elements ORDER BY shift NULLS LAST"
+    )
+    return _named(rows, by)
+
+
+def six_big_losses(reader: Reader, chosen: Slice, by: By | None = None) -> pl.DataFrame:
+    """The six big losses of the slice, six rows, or six for each value of `by`."""
+    grain = _grain(chosen, by)
+    rows = reader.query(
+        f"WITH {_narrowed(chosen)}, six AS ({six_big_losses_sql(grain, f'({elements_sql(grain)})')}) "
+        "SELECT * FROM six ORDER BY shift NULLS LAST, rank"
+    )
+    return _named(rows, by)
+
+
+def downtime(reader: Reader, chosen: Slice, machines: list[str] | None = None) -> pl.DataFrame:
+    """Lost time by account and reason: µs, and how often it began.
+
+    Time counts where it falls, so that the rows add up to the accounts of the slice. A stop counts once, under the
+    reason that held longest in it and on the day it began; setup, planned stops and unknown time count whenever an
+    uninterrupted one begins. `machines`: those instead of the equipment whose time makes the figures.
+    """
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen, machines)}, lost AS (
+            SELECT i.equipment, i.account, i.reason, i.s, i.e,
+                lag(i.account) OVER (PARTITION BY i.equipment ORDER BY i.s) IS DISTINCT FROM i.account AS begins
+            FROM intervals_now i
+        ), found AS (
+            SELECT account, reason, sum(e - s)::BIGINT AS us,
+                CASE WHEN account IN ('setup', 'planned_stop', 'unknown') THEN count(*) FILTER (begins) ELSE 0 END AS n
+            FROM lost WHERE account IN {texts(_LOST)} GROUP BY account, reason
+            UNION ALL
+            SELECT CASE WHEN minor THEN 'minor_stop' ELSE category END, reason, 0, count(*)
+            FROM stops_now GROUP BY ALL
+        )
+        SELECT f.account, f.reason, any_value(coalesce(r.label, f.reason)) AS label, sum(f.us)::BIGINT AS us,
+            sum(f.n)::BIGINT AS stops
+        FROM found f LEFT JOIN reasons r ON r.reason = f.reason
+        GROUP BY f.account, f.reason ORDER BY us DESC, f.account, f.reason
+        """
+    )
+
+
+def stops(reader: Reader, chosen: Slice, machines: list[str] | None = None) -> pl.DataFrame:
+    """The stops of the slice, the longest first, each with the account that it counts in."""
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen, machines)}
+        SELECT t.equipment, t."start", t."end", epoch_us(t."end") - epoch_us(t."start") AS duration_us, t.us,
+            CASE WHEN t.minor THEN 'minor_stop' ELSE t.category END AS account, t.reason,
+            coalesce(r.label, t.reason) AS label, t.open, t.production_date || '/' || t.shift AS shift, t.product,
+            t."order"
+        FROM stops_now t LEFT JOIN reasons r ON r.reason = t.reason ORDER BY t.us DESC, t."start", t.equipment
+        """
+    )
+
+
+def choices(reader: Reader, chosen: Slice) -> dict[str, list[str]]:
+    """The shifts, products and orders that there are on the production days of the slice."""
+    days = replace(chosen, shifts=(), products=(), orders=())
+    rows = reader.query(
+        f"WITH {_narrowed(days)} SELECT {', '.join(_distinct(name) for name in ('shift', 'product', 'order'))} "
+        "FROM intervals_now"
+    ).row(0, named=True)
+    return {name: values or [] for name, values in rows.items()}
+
+
+def _distinct(name: str) -> str:
+    return f"list_sort(list(DISTINCT coalesce(\"{name}\", '{OUTSIDE}'))) AS \"{name}\""
+
+
+def _among(column: str, values: tuple[str, ...]) -> str:
+    return f"coalesce({column}, '{OUTSIDE}') IN {texts(values)}" if values else ""
+
+
+def _narrowed(chosen: Slice, machines: list[str] | None = None) -> str:
+    """Common table expressions that stand before the tables and leave out what is not in the slice."""
+    own = f"(SELECT contributor FROM main.contributors WHERE equipment = {text(chosen.equipment)})"
+    timed = f"(SELECT contributor FROM main.contributors WHERE equipment = {text(chosen.equipment)} AND gives_time)"
+    times = timed if machines is None else texts(machines)
+    return f"""
+        contributors AS (SELECT * FROM main.contributors WHERE equipment = {text(chosen.equipment)}),
+        intervals_now AS (SELECT * FROM main.intervals_now WHERE {chosen.conditions()} AND equipment IN {times}),
+        count_elements AS (SELECT * FROM main.count_elements WHERE {chosen.conditions()} AND equipment IN {own}),
+        stops_now AS (SELECT * FROM main.stops_now WHERE {chosen.conditions()} AND equipment IN {times}),
+        changes AS (SELECT * FROM main.changes WHERE {chosen.conditions(runs=False)} AND equipment IN {own})
+    """
+
+
+def _grain(chosen: Slice, by: By | None) -> Grain:
+    """The slice as one window, or as one for each value of `by`."""
+    part = by or "whole"
+    whole = "true AS whole" if by is None else "NULL AS whole"
+    return Grain(
+        "slice",
+        "a slice of the past",
+        parts=(part,),
+        time=f"(SELECT *, {whole} FROM intervals_now)",
+        pieces=f"(SELECT *, {whole} FROM count_elements)",
+        stops=f"(SELECT *, {whole} FROM stops_now)",
+        start=f"DATE '{chosen.first}'::TIMESTAMPTZ",
+        end=f"(DATE '{chosen.last}' + 1)::TIMESTAMPTZ",
+        changes=f'(SELECT *, {whole}, NULL::VARCHAR AS product, NULL::VARCHAR AS "order" FROM changes)',
+        label="NULL::VARCHAR" if by is None else f's."{by}"::VARCHAR',
+    )
+
+
+def _named(rows: pl.DataFrame, by: By | None) -> pl.DataFrame:
+    """The label, that elements have in the column of the shift, under its own name."""
+    if by is None:
+        return rows.drop("shift", "production_date")
+    return rows.drop("production_date").rename({"shift": by})
