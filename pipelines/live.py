@@ -6,6 +6,7 @@ What is left of the journal keeps on working while the store is out of order: th
 position that was committed last.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -34,6 +35,7 @@ from pipelines.vitals import Vitals
 from storage.journal import Journal, JournalDamaged
 from storage.places import Places
 from storage.running import Running
+from storage.serve import Serving
 from storage.store import Outcome, Pending, Store
 from storage.tokens import Tokens
 
@@ -149,7 +151,8 @@ class _Engine:
                 )
             )
             accountants = stack.enter_context(Accountants(self._plant, 1))
-            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, _now, self._door.address))
+            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, _now))
+            stack.enter_context(self._served(store))
             reached = store.position(self._journal.identity)
             vitals.position = reached.position if reached else 0
             self._journal.advance(vitals.position)
@@ -171,6 +174,18 @@ class _Engine:
 
             run(dataflow(feed.batches(vitals.position), store, self._plant, accountants, 1, committed, halt), halt)
             vitals.trouble = "stopping"
+
+    @contextmanager
+    def _served(self, store: Store) -> Iterator[None]:
+        """Readers find the engine, and are answered."""
+        serving = Serving(store.connection, self._places, self._tokens)
+        readers = serving.start(self._quack_port or 0)
+        Running(os.getpid(), readers, self._door.address, _now().isoformat(timespec="seconds")).write(self._places)
+        try:
+            yield
+        finally:
+            Running.forget(self._places)
+            serving.stop()
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds

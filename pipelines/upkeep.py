@@ -1,10 +1,8 @@
-"""What a running engine looks after between commits: the note how it is reached, snapshots, the age of its journal."""
+"""What a running engine looks after between commits: snapshots, and the age of its journal."""
 
-import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,7 +12,6 @@ from kpis.errors import StorageError
 from pipelines.vitals import Vitals
 from storage.journal import Journal
 from storage.places import Places
-from storage.running import Running
 from storage.scanning import StoreDamaged
 from storage.snapshots import Publisher, is_held, newest, retirable
 from storage.store import Store
@@ -26,29 +23,23 @@ log = structlog.get_logger("upkeep")
 
 
 class Upkeep:
-    """Looks after the store that is open. Use it as a context manager: readers find the engine meanwhile."""
+    """Looks after the store that is open. Use it as a context manager."""
 
     def __init__(
-        self, store: Store, places: Places, journal: Journal, vitals: Vitals, clock: Callable[[], datetime], http: str
+        self, store: Store, places: Places, journal: Journal, vitals: Vitals, clock: Callable[[], datetime]
     ) -> None:
         self._store, self._places, self._journal, self._vitals = store, places, journal, vitals
-        self._http = http
         self._publisher = Publisher(places, clock)
-        self._parts = ExitStack()
         self._look = self._publish = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._parts.enter_context(self._publisher)
         self._tell_age()
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        Running(os.getpid(), None, self._http, started).write(self._places)
-        self._parts.callback(Running.forget, self._places)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._parts.close()
+        self._publisher.stop()
 
     def attend(self) -> None:
         """Do what is due; no batch may be on its way. Raises StoreDamaged when the store can no longer be trusted."""

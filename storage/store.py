@@ -161,6 +161,11 @@ class Store:
             raise StorageError(msg, hint="it is tried again later") from error
 
     @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The database that is being written, for those who serve readers of it."""
+        return self._file
+
+    @property
     def flush(self) -> int:
         """The number of the last commit; 0 in an empty store."""
         return self._ledger.flush
