@@ -81,10 +81,12 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
     # Sums by fact and minute first: only those few rows need to know what was in force.
     sums = (
         pieces.with_columns(fact=_fact_at(pieces, facts), window_start=minute)
-        .group_by("unit", "fact", "window_start", "quality", "reason", "product", "order")
+        .lazy()
+        .join(spans.lazy(), on="unit")
+        .filter(pl.col("ts").is_between("count_start", "count_end", closed="left"))
+        .group_by("unit", "equipment", "fact", "window_start", "quality", "reason", "product", "order")
         .agg(pl.col("pieces").sum())
-        .join(spans, on="unit")
-        .filter(pl.col("window_start").is_between("count_start", "count_end", closed="left"))
+        .collect()
     )
     if sums.is_empty():
         return pl.DataFrame(schema=PIECES)

@@ -6,6 +6,8 @@ from datetime import date, time
 from functools import cached_property
 from typing import Literal
 
+import polars as pl
+
 from kpis.plant_file import CATEGORIES
 from kpis.plant_sources import Source
 
@@ -146,6 +148,12 @@ class Plant:
     def ancestors(self, path: str) -> tuple[str, ...]:
         """Everything above a path, the nearest first."""
         return ancestors_of(path)
+
+    @cached_property
+    def lineage(self) -> pl.DataFrame:
+        """Whose events may hold for whom: pairs of `below` and `equipment`, itself (`own`) or an ancestor."""
+        pairs = [(path, holder, holder == path) for path in self.equipment for holder in (path, *ancestors_of(path))]
+        return pl.DataFrame(pairs, schema={"below": pl.String, "equipment": pl.String, "own": pl.Boolean}, orient="row")
 
     def children(self, path: str) -> tuple[str, ...]:
         """What is directly below a path, sorted."""

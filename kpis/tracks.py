@@ -53,15 +53,11 @@ def own(work: Work) -> pl.DataFrame:
 
 def inherited(work: Work, plant: Plant) -> pl.DataFrame:
     """The `order` and `status` events that hold for a unit: its own and its ancestors', with `own` telling which."""
-    paths = work.spans["equipment"].unique().to_list()
-    pairs = [(path, holder) for path in paths for holder in (path, *plant.ancestors(path))]
-    holders = pl.DataFrame(pairs, schema={"below": pl.String, "equipment": pl.String}, orient="row")
-    units = work.spans.select("unit", first="start", last="end", below="equipment").join(holders, on="below")
     events = work.events.filter(pl.col("type").is_in(["order", "status"]))
-    found = events.join(units, on="equipment", how="inner").filter(
-        pl.col("ts").is_between("first", "last", closed="left")
-    )
-    return found.with_columns(own=pl.col("equipment") == pl.col("below")).drop("below", "first", "last")
+    units = work.spans.lazy().select("unit", first="start", last="end", below="equipment")
+    held = events.lazy().join(plant.lineage.lazy(), on="equipment").join(units, on="below")
+    inside = pl.col("ts").is_between("first", "last", closed="left")
+    return held.filter(inside).drop("below", "first", "last").collect()
 
 
 def prior(work: Work, role: str) -> pl.DataFrame:

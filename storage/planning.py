@@ -64,12 +64,11 @@ def work_on(
     # Several spans of an equipment may have to be joined when the intervals around them are known.
     alone = spans.select(pl.len().over("equipment") == 1).to_series()
     fresh = memory.covers(spans) & alone
-    recent, older = spans.filter(fresh), spans.filter(~fresh)
+    recent, older = spans.filter(fresh), _whole_minutes(spans.filter(~fresh))
     events, prior_events = [added], []
     contexts = []
     if recent.height:
         contexts.append(memory.context(recent, horizon))
-        events.append(memory.recent(recent))
         prior_events.append(memory.prior(asking(recent)))
     if older.height:
         older, context = (
@@ -220,15 +219,22 @@ def _late(con: Connection, ledger: Ledger, late: pl.DataFrame, now: int) -> pl.D
 
 
 def _merged(spans: pl.DataFrame) -> pl.DataFrame:
-    """Spans that overlap as one, numbered, with whole minutes of pieces."""
+    """Spans that overlap as one, numbered."""
+    return _hulls(
+        spans.with_columns(low=pl.min_horizontal("start", "count_start"), high=pl.max_horizontal("end", "count_end"))
+    )
+
+
+def _whole_minutes(spans: pl.DataFrame) -> pl.DataFrame:
+    """The spans with whole minutes of pieces, because what is stored of a minute cannot be told apart."""
+    counting = pl.col("count_end") > pl.col("count_start")
     minute_end = floor_minute(pl.col("count_end") + (MINUTE_US - 1))
-    spans = spans.with_columns(
-        count_start=pl.when(pl.col("count_end") > pl.col("count_start"))
-        .then(floor_minute(pl.col("count_start")))
-        .otherwise("count_start"),
-        count_end=pl.when(pl.col("count_end") > pl.col("count_start")).then(minute_end).otherwise("count_end"),
-    ).with_columns(low=pl.min_horizontal("start", "count_start"), high=pl.max_horizontal("end", "count_end"))
-    return _hulls(spans)
+    return _merged(
+        spans.drop("unit").with_columns(
+            count_start=pl.when(counting).then(floor_minute(pl.col("count_start"))).otherwise("count_start"),
+            count_end=pl.when(counting).then(minute_end).otherwise("count_end"),
+        )
+    )
 
 
 def _hulls(spans: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from kpis.work import PIECES, Accounts, Work
+from kpis.work import PIECES, Accounts, Work, floor_minute
 from storage.changes import changed_pieces, changed_time
 from storage.database import bound, instants, microseconds
 from storage.history import EVENT_FIELDS
@@ -107,24 +107,32 @@ class Transaction:
         return reach.filter(pl.col("first") < pl.col("last"))
 
     def _write_pieces(self, work: Work, pieces: pl.DataFrame, horizon_before: int | None) -> pl.DataFrame:
-        spans = work.spans.select("equipment", first="count_start", last="count_end")
-        spans = instants(spans.filter(pl.col("first") < pl.col("last")), "first", "last")
-        rows = instants(pieces, "window_start", "run_start")
+        spans = work.spans.select("equipment", begin="count_start", last="count_end")
+        spans = spans.filter(pl.col("begin") < pl.col("last")).with_columns(first=floor_minute(pl.col("begin")))
         if spans.is_empty():
             return changed_pieces(pieces, pieces)
-        bounds = spans.select(pl.col("first").min(), pl.col("last").max()).row(0)
+        asked = instants(spans, "begin", "first", "last")
+        bounds = asked.select(pl.col("first").min(), pl.col("last").max()).row(0)
         where = (
             "t.equipment = b.equipment AND t.window_start >= b.first AND t.window_start < b.last "
             "AND t.window_start >= $1 AND t.window_start < $2"
         )
-        with bound(self._con, batch=spans):
+        with bound(self._con, batch=asked):
             columns = ", ".join(f't."{name}"' for name in PIECES.names())
-            old = self._con.execute(f"SELECT {columns} FROM count_elements t JOIN batch b ON {where}", bounds).pl()
+            old = self._con.execute(
+                f"SELECT {columns}, t.window_start < b.begin AS kept FROM count_elements t JOIN batch b ON {where}",
+                bounds,
+            ).pl()
             if old.height:
                 self._con.execute(f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", bounds)
-        self.insert("count_elements", rows)
-        told = pl.lit(horizon_before, pl.Int64)
         old = microseconds(old)
+        if old["kept"].any():
+            sums = [pl.col(name).sum() for name in PIECES.names()[9:]]
+            kept = old.filter("kept").select(pieces.columns)
+            pieces = pl.concat([kept, pieces]).group_by(PIECES.names()[:9]).agg(sums).select(PIECES.names())
+        self.insert("count_elements", instants(pieces, "window_start", "run_start"))
+        told = pl.lit(horizon_before, pl.Int64)
+        old = old.drop("kept")
         return changed_pieces(
             old.filter(pl.col("window_start") < told), pieces.select(old.columns).filter(pl.col("window_start") < told)
         )
