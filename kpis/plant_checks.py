@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
 from kpis.faults import Fault, Finding, nearest, shown
+from kpis.json_path import is_path
 from kpis.plant_file import PlantFile
 from kpis.plant_model import ancestors_of
 from kpis.plant_shape import read_shape
@@ -37,7 +38,7 @@ def find_faults(text: str) -> tuple[PlantFile | None, tuple[Fault, ...]]:
     lines = key_lines(text)
     file, faults = read_shape(data, lines)
     # Looked up in the plain data, so that a wrong value elsewhere does not hide them.
-    findings = (*_paths(data), *_references(data), *_circles(data), *_same_source(data))
+    findings = (*_paths(data), *_references(data), *_mapped_equipment(data), *_circles(data), *_same_source(data))
     faults.extend(finding.fault(lines) for finding in findings)
     if faults:
         return None, tuple(sorted(faults, key=lambda fault: fault.line or 0))
@@ -73,6 +74,15 @@ def _references(data: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(location, name, "unknown calendar", nearest(name, sorted(weekly)))
 
 
+def _mapped_equipment(data: dict[str, Any]) -> Iterator[Finding]:
+    """Equipment that a mapping names outright."""
+    known = _equipment(data)
+    for key in (("equipment",), ("equipment", "from")):
+        for location, name in _strings(data, ("sources", _ANY, "mappings", _ANY, *key)):
+            if name not in known and not is_path(name) and "{" not in name:
+                yield Finding(location, name, "unknown equipment", nearest(name, sorted(known)))
+
+
 def _equipment(data: dict[str, Any]) -> set[str]:
     declared = {path for path in _named(data, ("equipment", _ANY)) if _PATH.fullmatch(path)}
     return declared.union(*map(ancestors_of, declared))
@@ -97,11 +107,12 @@ def _circles(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _same_source(data: dict[str, Any]) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for location, name in _strings(data, ("sources", _ANY, "name")):
-        if name in seen:
-            yield Finding(location, name, "two sources of the same name", "each needs its own")
-        seen.add(name)
+    for key, what in (("name", "name"), ("client_id", "client id")):
+        seen: set[str] = set()
+        for location, name in _strings(data, ("sources", _ANY, key)):
+            if name in seen:
+                yield Finding(location, name, f"two sources of the same {what}", "each needs its own")
+            seen.add(name)
 
 
 def _named(data: dict[str, Any], pattern: tuple[str, ...]) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from kpis.errors import Interrupted, OeeflowError
-from pipelines.commands import database, demonstrating, explaining, filling, reading, running
+from pipelines.commands import database, demonstrating, explaining, filling, reading, running, sourcing
 
 INTERRUPTED: Final = 130
 
@@ -34,6 +34,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     database.export,
 )
 DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (database.migrate, database.backup, database.export)
+SOURCE_COMMANDS: Final[tuple[Callable[..., None], ...]] = (sourcing.test,)
 
 
 def _build() -> typer.Typer:
@@ -50,6 +51,11 @@ def _build() -> typer.Typer:
     for command in DB_COMMANDS:
         db.command()(command)
     app.add_typer(db, name="db")
+    source = typer.Typer(help="Try sources out.", no_args_is_help=True)
+    source.callback()(lambda: None)
+    for command in SOURCE_COMMANDS:
+        source.command()(command)
+    app.add_typer(source, name="source")
     return app
 
 

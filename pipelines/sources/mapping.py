@@ -125,8 +125,8 @@ class _MessageReader:
             yield Reading({}, passed_over=True)
         elif not given:
             absent = ", ".join(sorted({name for _, event in asked for name in event.missing(message, element)}))
-            where = "" if self._each is None else f"element {number} of {self._mapping.each} in "
-            yield Reading({}, "no_event", f"{where}the message holds no event: nothing is there for {absent}")
+            where = "the message" if self._each is None else f"element {number} of {self._mapping.each}"
+            yield Reading({}, "no_event", f"{where} holds no event: nothing is there for {absent}")
         for place, event in given:
             yield self._event(message, element, event, place, number)
 

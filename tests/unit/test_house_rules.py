@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import COMMANDS, DB_COMMANDS
+from pipelines.cli import COMMANDS, DB_COMMANDS, SOURCE_COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("kpis", "storage", "pipelines", "dashboards")
@@ -46,7 +46,8 @@ def test_packages_are_complete_and_shipped() -> None:
 
 def test_every_command_is_documented() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    names = [command.__name__ for command in COMMANDS] + [f"db {command.__name__}" for command in DB_COMMANDS]
+    groups = {"": COMMANDS, "db ": DB_COMMANDS, "source ": SOURCE_COMMANDS}
+    names = [f"{group}{command.__name__}" for group, commands in groups.items() for command in commands]
     assert [name for name in names if f"oeeflow {name}" not in page] == []
 
 
