@@ -25,6 +25,7 @@ _WAL_PAGES: Final = 1_000
 _RETIRED_AT_ONCE: Final = 20_000
 _HEAD: Final = struct.Struct("<qq")
 ROWS: Final = 'SELECT "offset", source, topic, payload, received_at, crc FROM journal'
+INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)"
 _SCHEMA: Final = pl.Schema(
     {"offset": pl.Int64, "source": pl.String, "topic": pl.String, "payload": pl.Binary, "received_at": pl.Int64}
 )
@@ -48,6 +49,14 @@ class JournalDamaged(StorageError):  # noqa: N818
     """Something in the journal cannot be trusted; at the next start what is readable is put into a new one."""
 
 
+class Reach(NamedTuple):
+    """Which journal there is, and its first and last offset; `last` is below `first` when it is empty."""
+
+    identity: str
+    first: int
+    last: int
+
+
 def suspect(path: Path) -> Path:
     """The file that says that a row of the journal could not be read."""
     return path.with_name(f"{path.name}.suspect")
@@ -67,10 +76,11 @@ class Journal:
         self._broken = False
         self._wal_pages = 0
         self._writing, self._reading = Lock(), Lock()
-        self._claim = _claim(path)
+        self._claim = claim(path)
         try:
             self._writer = _open(path)
-            self.identity, self._retired, self.last = _prepare(self._writer, path)
+            _prepare(self._writer, path)
+            self.identity, self._retired, self.last, self._gaps = _look(self._writer)
             self._writer.set_wal_hook(self._logged)
             self._reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
             self._reader.set_busy_timeout(5_000)
@@ -100,7 +110,7 @@ class Journal:
                 (offset, *entry, checksum(offset, *entry)) for offset, entry in enumerate(entries, start=self.last + 1)
             ]
             with self._transaction():
-                self._writer.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._writer.executemany(INSERT, rows)
             self.last += len(rows)
             self._checkpoint()
             return self.last
@@ -109,12 +119,12 @@ class Journal:
         """Messages after an offset, in order: at most `rows`, and about `size` bytes of payload, but at least one.
 
         Columns: offset, source, topic, payload, received_at (µs). Raises JournalDamaged naming the first offset that
-        cannot be read; what comes before it can be read with fewer rows.
+        cannot be read or is not there; what comes before it can be read with fewer rows.
         """
         found: list[Row] = []
+        end, much = self.last, 0
         try:
             with self._reading:
-                much = 0
                 for row in self._reader.execute(f'{ROWS} WHERE "offset" > ? ORDER BY "offset" LIMIT ?', (after, rows)):
                     found.append(row)
                     much += len(row[3])
@@ -125,9 +135,10 @@ class Journal:
         except apsw.Error as error:
             msg = f"cannot read the journal {self.path} after message {after}: {error}"
             raise StorageError(msg, hint="check the disk") from error
-        bad = next((row for row in found if not intact(row)), None)
+        bad = next((row[0] for row in found if not intact(row)), None)
+        bad = self._missing([row[0] for row in found], after, end if len(found) < rows and much < size else 0) or bad
         if bad is not None:
-            raise self._damaged(bad[0])
+            raise self._damaged(bad)
         columns = zip(*found, strict=True) if found else ((),) * 6
         return pl.DataFrame(
             [pl.Series(name, values, kind) for (name, kind), values in zip(_SCHEMA.items(), columns, strict=False)]
@@ -140,7 +151,7 @@ class Journal:
                 step = min(upto, self.last, self._retired + _RETIRED_AT_ONCE)
                 with self._transaction():
                     self._writer.execute('DELETE FROM journal WHERE "offset" <= ?', (step,))
-                    _note(self._writer, "retired", step)
+                    note(self._writer, "retired", step)
                 self._retired = step
                 self._checkpoint()
 
@@ -149,7 +160,8 @@ class Journal:
         with self._writing:
             if to > self.last:
                 with self._transaction():
-                    _note(self._writer, "spent", to)
+                    leave_out(self._writer, self.last + 1, to)
+                self._gaps.append((self.last + 1, to))
                 self.last = to
 
     def bytes_on_disk(self) -> int:
@@ -166,6 +178,21 @@ class Journal:
             self._reader.close()
             self._writer.close()
             os.close(self._claim)
+
+    def _missing(self, offsets: list[int], after: int, end: int) -> int | None:
+        """The first offset after one that should be among these, or between them and an end, and is not.
+
+        A damaged tree does not always say so: parts of it may just not be found.
+        """
+        before = max(after, self._retired)
+        if not offsets or offsets[-1] - before != len(offsets) or end > offsets[-1]:
+            for offset in (*offsets, end + 1):
+                if offset > before + 1:
+                    gap = next((last for first, last in self._gaps if first <= before + 1 <= last), before)
+                    if gap + 1 < offset:
+                        return gap + 1
+                before = max(before, offset)
+        return None
 
     def _must_have_room(self) -> None:
         if self._broken:
@@ -224,6 +251,27 @@ class Journal:
         return JournalDamaged(msg, hint="start again: what is readable is put into a new journal, the rest told")
 
 
+def reach(path: Path) -> Reach | None:
+    """What a journal has, without opening it for writing; None when there is none, or it was never made whole.
+
+    Raises JournalDamaged or StorageError as opening it does.
+    """
+    if not path.exists():
+        return None
+    try:
+        con = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            con.set_busy_timeout(5_000)
+            if con.pragma("user_version") == 0:
+                return None
+            identity, retired, last, _ = _look(con)
+            return Reach(identity, retired + 1, last)
+        finally:
+            con.close()
+    except apsw.Error as error:
+        raise _opening(path, error) from error
+
+
 def checksum(offset: int, source: str, topic: str, payload: bytes, received_at: int) -> int:
     """CRC-32 of a message with everything that is stored of it."""
     return crc32(payload, crc32(_HEAD.pack(offset, received_at), _origin(source, topic)))
@@ -243,7 +291,7 @@ def intact(row: Row) -> bool:
         return False
 
 
-def _claim(path: Path) -> int:
+def claim(path: Path) -> int:
     """A lock beside the file for as long as it is open: a second engine would give the same offsets again."""
     try:
         descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -271,18 +319,22 @@ def _open(path: Path) -> apsw.Connection:
     return con
 
 
-def _prepare(con: apsw.Connection, path: Path) -> tuple[str, int, int]:
-    """Identity, last retired offset, last offset; the tables are made if there are none."""
+def _prepare(con: apsw.Connection, path: Path) -> None:
     version = con.pragma("user_version")
     if version > _VERSION:
         msg = f"the journal {path} has version {version}, this oeeflow knows up to {_VERSION}"
         raise StorageError(msg, hint="install the newer oeeflow that wrote it")
     if version == 0:
         create(con, uuid4().hex)
+
+
+def _look(con: apsw.Connection) -> tuple[str, int, int, list[tuple[int, int]]]:
+    """Identity, last retired offset, last offset, ranges of offsets that never had a message."""
     notes: dict[str, str] = dict(con.execute("SELECT name, value FROM notes"))
+    gaps: list[tuple[int, int]] = list(con.execute('SELECT "first", "last" FROM gaps ORDER BY 1'))
     ((last,),) = con.execute('SELECT max("offset") FROM journal')
     retired = int(notes.get("retired", 0))
-    return notes["identity"], retired, max(last or 0, retired, int(notes.get("spent", 0)))
+    return notes["identity"], retired, max([last or 0, retired, *(end for _, end in gaps)]), gaps
 
 
 def create(con: apsw.Connection, identity: str) -> None:
@@ -293,13 +345,20 @@ def create(con: apsw.Connection, identity: str) -> None:
         "payload BLOB NOT NULL, received_at INTEGER NOT NULL, crc INTEGER NOT NULL)"
     )
     con.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-    _note(con, "identity", identity)
+    con.execute('CREATE TABLE gaps ("first" INTEGER NOT NULL, "last" INTEGER NOT NULL)')
+    note(con, "identity", identity)
     con.pragma("user_version", _VERSION)
     con.execute("COMMIT")
 
 
-def _note(con: apsw.Connection, name: str, value: object) -> None:
+def note(con: apsw.Connection, name: str, value: object) -> None:
+    """Keep a fact about the journal: its `identity`, the last offset `retired`."""
     con.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, str(value)))
+
+
+def leave_out(con: apsw.Connection, first: int, last: int) -> None:
+    """Keep that these offsets have no message."""
+    con.execute("INSERT INTO gaps VALUES (?, ?)", (first, last))
 
 
 def _opening(path: Path, error: Exception) -> StorageError:

@@ -11,7 +11,7 @@ from storage.schema import TABLES, VERSION, comment
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
 
-_LATER: Final = {"recoveries"}
+_LATER: Final = {"recoveries", "horizons"}
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> None:
@@ -19,7 +19,11 @@ def _tables(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
-    _create(con, {"recoveries"})
+    _create(con, {"recoveries", "horizons"})
+    known = con.execute("SELECT 1 FROM duckdb_columns() WHERE table_name = 'plants' AND column_name = 'horizon'")
+    if known.fetchall():
+        con.execute("INSERT INTO horizons SELECT horizon FROM plants WHERE horizon IS NOT NULL")
+        con.execute("ALTER TABLE plants DROP COLUMN horizon")
 
 
 def _create(con: duckdb.DuckDBPyConnection, names: set[str]) -> None:

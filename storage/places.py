@@ -41,19 +41,24 @@ class Places:
         """What the store looked like when it was last closed in order."""
         return self.folder / "closed.json"
 
+    @property
+    def suspect(self) -> Path:
+        """Is there when something made us doubt the store: it is looked through at the next start."""
+        return self.folder / "suspect"
+
     def make(self) -> None:
         """Make the folders, durably. Raises OSError when they cannot be made."""
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700)
-            sync_folder(self.folder.parent)
+            sync(self.folder.parent)
         if not self.snapshots.is_dir():
             self.snapshots.mkdir()
-            sync_folder(self.folder)
+            sync(self.folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable: new, changed and removed ones."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file durable; or of a folder the names in it: new, changed and removed ones."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -3,7 +3,7 @@ the writer keeps rows unique, and DuckDB files with indexes grow and attach badl
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 
 _FORCE = (
     ("product", "VARCHAR", "product in force; null: none known"),
@@ -62,7 +62,7 @@ TABLES = (
     Table(
         "events",
         "Every event taken in, as it was sent, once: the audit trail. Retracted events stay here.",
-        (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in, see flushes")),
+        (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in; it is part of the first row of flushes that is not smaller")),
     ),
     Table(
         "rejected_events",
@@ -137,9 +137,10 @@ TABLES = (
     ),
     Table(
         "flushes",
-        "Commits: what each took in, from where, and the horizon it moved from and to.",
+        "Commits: what each took in, from where, and the horizon it moved from and to. Commits of one source within a "
+        "minute, that changed nothing told before, are one row.",
         (
-            ("flush", "INTEGER", "number, from 1"),
+            ("flush", "INTEGER", "number of the last commit that the row stands for, from 1"),
             ("committed_at", "TIMESTAMPTZ", "when, by the engine's clock"),
             ("horizon_before", "TIMESTAMPTZ", "horizon before it; null for the first"),
             ("horizon", "TIMESTAMPTZ", "horizon after it"),
@@ -177,8 +178,12 @@ TABLES = (
             ("path", "VARCHAR", "where it was read"),
             ("text", "VARCHAR", "the file"),
             ("fingerprint", "VARCHAR", "hash of what changes numbers"),
-            ("horizon", "TIMESTAMPTZ", "instant up to which time is accounted"),
         ),
+    ),
+    Table(
+        "horizons",
+        "How far time is accounted: a row of its own, because every commit replaces it.",
+        (("horizon", "TIMESTAMPTZ", "instant up to which time is accounted"),),
     ),
     Table(
         "equipment",
@@ -270,6 +275,17 @@ TABLES = (
             ("channel", "VARCHAR", "way it was sent"),
             ("sent_at", "TIMESTAMPTZ", "when it was handed over"),
             ("outcome", "VARCHAR", "delivered, failed or expired"),
+        ),
+    ),
+    Table(
+        "recoveries",
+        "Times that the store or its journal was found damaged and was made again, see docs/operations.md.",
+        (
+            ("at", "TIMESTAMPTZ", "when it was made again"),
+            ("cause", "VARCHAR", "what was wrong, and what is lost if anything is"),
+            ("damaged_file", "VARCHAR", "where the damaged file was put; null: it was gone"),
+            ("snapshot", "VARCHAR", "snapshot it was made from; null: its own file as of the last checkpoint, or none"),
+            ("position", "BIGINT", "message of the journal after which it went on; 0: from the first, or no journal"),
         ),
     ),
 )
