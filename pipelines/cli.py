@@ -34,7 +34,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     database.export,
 )
 DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (database.migrate, database.backup, database.export)
-SOURCE_COMMANDS: Final[tuple[Callable[..., None], ...]] = (sourcing.test,)
+SOURCE_COMMANDS: Final[dict[str, Callable[..., None]]] = {"test": sourcing.try_out}
 
 
 def _build() -> typer.Typer:
@@ -53,8 +53,8 @@ def _build() -> typer.Typer:
     app.add_typer(db, name="db")
     source = typer.Typer(help="Try sources out.", no_args_is_help=True)
     source.callback()(lambda: None)
-    for command in SOURCE_COMMANDS:
-        source.command()(command)
+    for name, command in SOURCE_COMMANDS.items():
+        source.command(name)(command)
     app.add_typer(source, name="source")
     return app
 

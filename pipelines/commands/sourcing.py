@@ -20,7 +20,7 @@ _MOST_TOPIC = 60
 _MOST_CONTENT = 100
 
 
-def test(
+def try_out(
     plant: PlantFile,
     source: Annotated[str, typer.Option(help="Source of the plant file.", show_default=False)],
     sample: Annotated[

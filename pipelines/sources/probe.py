@@ -15,7 +15,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from kpis.errors import SourceError
 from kpis.event_lines import as_lines
-from kpis.events import REJECTED
 from kpis.plant import Plant
 from kpis.plant_sources import MqttSource
 from pipelines.decoding import Decoder, shortened
