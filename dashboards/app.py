@@ -1,12 +1,12 @@
 """The picture frame around every page: menu, style, warm-up. What is in the frame: dashboards/views."""
 
 import gc
+from contextlib import suppress
 from importlib.resources import files
 
 import streamlit as st
 
 from dashboards import reading, theme
-from dashboards.frame import said
 from dashboards.routes import PAGES
 from kpis.errors import OeeflowError
 
@@ -14,7 +14,7 @@ from kpis.errors import OeeflowError
 @st.cache_resource(show_spinner=False)
 def _warm_up() -> bool:
     """Load what pages need once, then take it out of the garbage collection that follows every run of a page."""
-    with said():
+    with suppress(OeeflowError):
         reading.board()
     gc.collect()
     gc.freeze()

@@ -172,5 +172,5 @@ def _in_force(shifts: pl.DataFrame, now: int) -> pl.DataFrame:
 
 def _declared(plant: Plant) -> Iterable[str]:
     """Paths in the order of the plant file, which is the way of the pieces more often than the alphabet is."""
-    places = {path: plant.text.find(f'"{path}"') for path in plant.equipment}
+    places = {path: plant.text.find(f'equipment."{path}"') for path in plant.equipment}
     return sorted((path for path, place in places.items() if place >= 0), key=places.__getitem__)

@@ -84,11 +84,12 @@ RATE: Final[Spec] = {
         *_ticks({"expr": "height"}),
         {
             "transform": [{"filter": "datum.kind === 'rate'"}],
-            "mark": {"type": "bar", "color": "#8FA5B4"},
+            "mark": {"type": "rect", "color": "#A9B9C5", "stroke": "#FFFFFF", "strokeWidth": 1},
             "encoding": {
                 "x": _TIME,
                 "x2": {"field": "x2"},
                 "y": {"field": "rate", "type": "quantitative", "title": None, "axis": {"tickCount": 4, "gridColor": RULE}},
+                "y2": {"datum": 0},
                 "tooltip": [{"field": name, "title": title} for name, title in texts.RATE_TIP],
             },
         },
@@ -114,9 +115,9 @@ def _pareto(field: str, title: str) -> Spec:
     tip = [{"field": name, "title": shown} for name, shown in texts.PARETO_TIP]
     return {
         "height": {"step": 30},
-        "params": [{"name": "picked", "select": {"type": "point", "fields": ["key"]}}],
         "layer": [
             {
+                "params": [{"name": "picked", "select": {"type": "point", "fields": ["key"]}}],
                 "mark": {"type": "bar", "cursor": "pointer", "height": {"band": 0.66}, "cornerRadiusEnd": 2},
                 "encoding": {
                     "y": lane,

@@ -115,6 +115,15 @@ def moment(us: int | None, zone: ZoneInfo) -> str:
     return NONE if us is None else f"{day(local(us, zone))}, {clock(us, zone)}"
 
 
+def since(us: int, now: int, zone: ZoneInfo) -> str:
+    """A time as told at another: the day only where it is not the same.
+
+    >>> since(0, 60_000_000, ZoneInfo("UTC"))
+    '00:00'
+    """
+    return clock(us, zone) if local(us, zone).date() == local(now, zone).date() else moment(us, zone)
+
+
 def _signed(value: float, digits: int) -> str:
     shown = f"{abs(value):,.{digits}f}".replace(",", _THIN)
     return f"{_MINUS}{shown}" if value < 0 and float(f"{value:.{digits}f}") != 0 else shown

@@ -59,6 +59,8 @@ def link(route: Route, label: str, symbol: str = "", **query: str) -> None:
 
 
 def _age(horizon: int) -> str:
+    if (note := reading.store().note) is not None:
+        return f'<span class="of-late">{escape(note)}</span>'
     age = time.time_ns() // 1_000 - horizon
     if age < LATE_US:
         return texts.LIVE

@@ -1,8 +1,12 @@
 """Reading the store for pages: what is read once is shared by all who look, until the store has something new."""
 
+import math
 import os
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -16,35 +20,64 @@ from storage.reader import Reader
 DB: Final = "OEEFLOW_DB"
 REFRESH_S: Final = 5
 _KEPT: Final = 64
+_LOOK_EVERY_S: Final = 1.0
 
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    value: object
+    version: Hashable
+    at: float
 
 
 class Store:
     """The store as pages read it. Answers are kept until the store has a newer version, the latest ones only."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._reader = Reader(path)
         self._lock = threading.Lock()
+        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
+        self._asking: dict[Hashable, threading.Lock] = {}
         self._version: Hashable = None
-        self._kept: dict[Hashable, object] = {}
+        self._looked = -math.inf
 
-    def read(self, key: Hashable, compute: Callable[[Reader], Value]) -> Value:
-        """What `compute` makes of the store, or what it made for the same key and version. Raises StorageError."""
+    def read(self, key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
+        """What `compute` makes of the store, or what it made for the same key and version, or less than `keep_s` ago.
+
+        Who asks for the same at the same time waits for the one answer. Raises StorageError.
+        """
         with self._lock:
-            version = self._modified()
-            if version != self._version:
-                self._version, self._kept = version, {}
-            if key not in self._kept:
-                with Reader(self._path) as reader:
-                    self._kept[key] = compute(reader)
-                while len(self._kept) > _KEPT:
-                    del self._kept[next(iter(self._kept))]
-            return cast(Value, self._kept[key])  # a key belongs to one question
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            version = self._current()
+            with self._lock:
+                known = self._answers.get(key)
+            if known is None or (known.version != version and time.monotonic() > known.at + keep_s):
+                known = _Answer(compute(self._reader), version, time.monotonic())
+            self._keep(key, known)
+        return cast(Value, known.value)  # a key belongs to one question
 
-    def _modified(self) -> Hashable:
-        found = self._path.stat() if self._path.exists() else None
-        return None if found is None else (found.st_mtime_ns, found.st_size)
+    def _keep(self, key: Hashable, answer: _Answer) -> None:
+        with self._lock:
+            self._answers[key] = answer
+            self._answers.move_to_end(key)
+            while len(self._answers) > _KEPT:
+                self._asking.pop(self._answers.popitem(last=False)[0], None)
+
+    def _current(self) -> Hashable:
+        """The version of the store, looked at once a second however many look at pages."""
+        with self._lock:
+            if time.monotonic() > self._looked + _LOOK_EVERY_S:
+                self._version = self._reader.version()
+                self._looked = time.monotonic()
+            return self._version
+
+    @property
+    def note(self) -> str | None:
+        """What people should know about where the figures come from; None: they are up to date."""
+        return self._reader.note
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,13 +85,18 @@ def _store(path: str) -> Store:
     return Store(Path(path))
 
 
-def read(key: Hashable, compute: Callable[[Reader], Value]) -> Value:
-    """The store's answer; see Store.read. `key` names the question with all that it depends on."""
+def store() -> Store:
+    """The store that OEEFLOW_DB names. Raises StorageError when there is none."""
     path = os.environ.get(DB, "")
     if not path:
         msg = "no store is named"
         raise StorageError(msg, hint=f"start with `oeeflow dashboard --db FILE`, or set {DB}")
-    return _store(path).read(key, compute)
+    return _store(path)
+
+
+def read(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
+    """The store's answer; see Store.read. `key` names the question with all that it depends on."""
+    return store().read(key, compute, keep_s)
 
 
 def plant() -> Plant:

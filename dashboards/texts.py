@@ -149,3 +149,46 @@ NO_HOURS: Final = "No hour of this shift has any time yet"
 RATE: Final = "Pieces per minute"
 RATE_NOTE: Final = "Bars: what was counted, in steps of five minutes. Line: the ideal rate of the product in force."
 NO_PIECES: Final = "Nothing was counted in these hours"
+
+PERIOD: Final = "Period"
+PERIODS: Final = {"shift": "This shift", "today": "Today", "week": "7 days", "month": "30 days", "dates": "Dates"}
+PERIOD_DAYS: Final = {"today": 1, "week": 7, "month": 30}
+FROM: Final = "First production day"
+UNTIL: Final = "Last production day"
+SHIFTS: Final = "Shifts"
+PRODUCTS: Final = "Products"
+ORDERS: Final = "Orders"
+ALL: Final = "all"
+DEFINITION: Final = "OEE definition"
+NO_TIME: Final = "No time is accounted in this selection"
+NO_TIME_HINT: Final = "Take a longer period, or fewer filters."
+SCRAP: Final = "Scrap and rework"
+COVERAGE_NAME: Final = "Coverage"
+TOTAL: Final = "Together"
+CASCADE: Final = "Where the time went"
+CASCADE_NOTE: Final = "Each level is the one above less the losses between them, exactly. Shares are of scheduled time."
+CASCADE_HEAD: Final = ("Time", "", "h:mm:ss", "Share", "≈ pieces")
+SIX_TITLE: Final = "Six big losses"
+SIX_NOTE: Final = "By the reasons that were given; together they are planned production less the ideal time of good pieces."
+SIX_HEAD: Final = ("Loss", "", "h:mm:ss", "Share")
+PARETO: Final = "Which losses"
+PARETO_NOTE: Final = (
+    "Pick a bar to see its reasons, a reason to see its stops. Time counts where it falls; a stop counts once, where it began."
+)
+ALL_MACHINES: Final = "All machines"
+ALL_MACHINES_HELP: Final = "On: every machine of it. Off: those whose time makes its figures, so that the rows add up to them."
+WITH_PLANNED: Final = "With planned stops and unknown time"
+LOSS_KIND: Final = "Kind of loss"
+REASON: Final = "Reason"
+BY_TIME: Final = "By time, in hours"
+BY_STOPS: Final = "By number of stops"
+NO_LOSSES: Final = "No time was lost in this selection"
+STOPS_TITLE: Final = "{n} stops, {us} counted"
+STOPS_HEAD: Final = ("Began", "Machine", "Reason", "Lasted", "Counted", "Shift", "Product", "Order")
+STOPS_MORE: Final = "The longest {n}; `oeeflow stops` has all."
+TREND: Final = "OEE by production day"
+
+
+def shift_name(shift: str | None) -> str:
+    """A shift for people: its name without the date; today where there are no shifts."""
+    return TODAY if shift is None else THIS_SHIFT.format(shift=shift.partition("/")[2])

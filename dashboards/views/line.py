@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import cards, charts, frame, line_board, reading, routes, texts
 from dashboards.board import Board, Row, Standing
-from dashboards.formats import clock, clock_duration, count, difference, duration, moment, percent, points
+from dashboards.formats import clock, clock_duration, count, difference, duration, moment, percent, points, since
 from dashboards.line_board import HourRow, LineBoard, Order
 from dashboards.theme import LOOKS
 from storage.grains import MINUTE_US
@@ -56,10 +56,10 @@ def _hero(board: Board, path: str) -> None:
         return
     word = f'<span class="of-word">{cards.icon(LOOKS[standing.account].symbol)}{texts.STATES[standing.account]}</span>'
     shift = board.row(board.shifts, path)
-    name = shift["shift"] if shift and shift["shift"] else texts.OUTSIDE["shift"]
+    name = texts.shift_name(shift["shift"] if shift else None)
     st.html(
         f'<div class="of-hero of-{standing.account}">{word}<span class="of-said">{escape(_why(board, standing))}</span>'
-        f'<span class="of-said">{escape(texts.SHIFT)} {escape(str(name))}</span></div>'
+        f'<span class="of-said">{escape(name)}</span></div>'
     )
 
 
@@ -71,7 +71,7 @@ def _why(board: Board, standing: Standing) -> str:
         parts.append(texts.LONG_AGO)
     else:
         parts.append(texts.FOR.format(age=duration(board.horizon - standing.since)))
-        parts.append(texts.SINCE.format(clock=moment(standing.since, board.zone)))
+        parts.append(texts.SINCE.format(clock=since(standing.since, board.horizon, board.zone)))
     if standing.account in ("down", "idle", "minor_stop"):
         parts.append(standing.reason or texts.NO_REASON)
     return " · ".join(parts)

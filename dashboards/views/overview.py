@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import attention, cards, frame, routes, texts, tiles
 from dashboards.board import Board
-from dashboards.formats import clock, count, duration, moment, percent, points
+from dashboards.formats import clock, count, duration, percent, points, since
 from dashboards.theme import gap_fill
 from storage.grains import MINUTE_US
 
@@ -63,7 +63,7 @@ def _now(board: Board, tile: tiles.Tile) -> str:
 
 
 def _shift(tile: tiles.Tile) -> str:
-    name = texts.TODAY if tile.shift is None else texts.THIS_SHIFT.format(shift=tile.shift.partition("/")[2])
+    name = texts.shift_name(tile.shift)
     wanted = texts.NO_TARGET if tile.target is None else percent(tile.target, 0)
     made = count(tile.good)
     if tile.wanted:
@@ -143,7 +143,7 @@ def _matter(board: Board, matter: attention.Matter) -> list[cards.Cell]:
         cards.Cell(cards.name(matter.path), title=matter.path),
         cards.Cell(cards.crumbs(matter.path), classes="of-fade of-wide"),
         cards.Cell(what),
-        cards.Cell("" if matter.since is None else moment(matter.since, board.zone), classes="of-num of-fade of-wide"),
+        cards.Cell("" if matter.since is None else since(matter.since, board.horizon, board.zone), classes="of-num of-fade of-wide"),
     ]
 
 

@@ -1,0 +1,78 @@
+"""What a page about the past is asked: equipment, production days, shifts, products, orders. All stand in the address."""
+
+from datetime import date, timedelta
+
+import streamlit as st
+
+from dashboards import reading, texts
+from dashboards.board import Board
+from dashboards.formats import local
+from storage import slices
+from storage.slices import OUTSIDE, Slice
+
+
+def chosen(board: Board) -> Slice:
+    """The filters on the page, and the slice of the past that they select."""
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    path = left.selectbox(texts.EQUIPMENT, _known(board), index=_first(board), key="equipment", bind="query-params")
+    period = right.segmented_control(
+        texts.PERIOD, list(texts.PERIODS), default="week", required=True, key="period", bind="query-params",
+        format_func=texts.PERIODS.__getitem__,
+    )  # fmt: skip
+    path = path or board.lines[0]
+    first, last, shift = _days(board, path, period or "week")
+    whole = Slice(path, first, last, shift)
+    there = reading.read(("choices", whole), lambda reader: slices.choices(reader, whole), keep_s=60)
+    parts = st.columns(3 if not shift else 2)
+    given = shift or _several(parts[0], "shift", texts.SHIFTS, there["shift"])
+    products, orders = (
+        _several(part, name, title, there[name])
+        for part, name, title in zip(parts[-2:], ("product", "order"), (texts.PRODUCTS, texts.ORDERS), strict=True)
+    )
+    return Slice(path, first, last, given, products, orders)
+
+
+def today(board: Board, path: str) -> date:
+    """The production day that an equipment is in."""
+    days = [board.machines[one]["production_date"] for one in board.timed_by(path) if one in board.machines]
+    return max(days, default=local(board.horizon, board.zone).date())
+
+
+def _known(board: Board) -> list[str]:
+    return [path for path in board.plant.equipment if board.timed_by(path)]
+
+
+def _first(board: Board) -> int:
+    return _known(board).index(board.lines[0])
+
+
+def _days(board: Board, path: str, period: str) -> tuple[date, date, tuple[str, ...]]:
+    last = today(board, path)
+    if period == "shift":
+        row = board.row(board.shifts, path)
+        if row is not None and row["shift"] is not None:
+            day, _, name = str(row["shift"]).partition("/")
+            return date.fromisoformat(day), date.fromisoformat(day), (name,)
+        return last, last, ()
+    if period == "dates":
+        return *_dates(board, last), ()
+    return last - timedelta(days=texts.PERIOD_DAYS[period] - 1), last, ()
+
+
+def _dates(board: Board, last: date) -> tuple[date, date]:
+    earliest = local(board.first, board.zone).date()
+    left, right = st.columns(2)
+    limits = {"min_value": min(earliest, last) - timedelta(days=1), "max_value": last + timedelta(days=1)}
+    first = left.date_input(texts.FROM, max(earliest, last - timedelta(days=6)), key="from", bind="query-params", **limits)
+    until = right.date_input(texts.UNTIL, last, key="to", bind="query-params", **limits)
+    days = [day for day in (first, until) if isinstance(day, date)] or [last]
+    return min(days), max(days)
+
+
+def _several(place: "st.delta_generator.DeltaGenerator", name: str, title: str, there: list[str]) -> tuple[str, ...]:
+    """A choice among what there is; what the address names but is not there any more selects nothing."""
+    picked = place.multiselect(
+        title, there, key=name, bind="query-params", placeholder=texts.ALL,
+        format_func=lambda value: texts.OUTSIDE[name] if value == OUTSIDE else value,
+    )  # fmt: skip
+    return tuple(picked)
