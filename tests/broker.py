@@ -11,9 +11,10 @@ from tests.running import until
 
 CONFIG = """\
 listener {port} 127.0.0.1
-allow_anonymous true
 max_queued_messages 0
 max_inflight_messages 1000
+"""
+LASTING = """\
 persistence true
 persistence_location {folder}/
 autosave_on_changes true
@@ -29,14 +30,19 @@ def free_port() -> int:
 
 
 class Broker:
-    """Use it as a context manager: it listens inside, unless it was killed."""
+    """Use it as a context manager: it listens inside, unless it was killed.
 
-    def __init__(self, folder: Path) -> None:
+    `settings` are lines of its configuration; unless they say otherwise it lets everybody in. What is `lasting` is on
+    disk at once.
+    """
+
+    def __init__(self, folder: Path, *settings: str, lasting: bool = True) -> None:
         folder.mkdir(exist_ok=True)
         self.port = free_port()
         self._command = [program("mosquitto"), "-c", str(folder / "mosquitto.conf")]
         self._log = folder / "mosquitto.log"
-        (folder / "mosquitto.conf").write_text(CONFIG.format(port=self.port, folder=folder), encoding="utf-8")
+        config = CONFIG + "\n".join([*(settings or ("allow_anonymous true",)), LASTING if lasting else ""])
+        (folder / "mosquitto.conf").write_text(config.format(port=self.port, folder=folder), encoding="utf-8")
         self._process: subprocess.Popen[bytes]
 
     @property

@@ -5,7 +5,11 @@ import shutil
 
 import pytest
 
-HOW = {"mosquitto": "apt install mosquitto"}
+HOW = {
+    "mosquitto": "apt install mosquitto",
+    "mosquitto_passwd": "apt install mosquitto",
+    "openssl": "apt install openssl",
+}
 
 
 def program(name: str) -> str:
