@@ -32,9 +32,12 @@ from pipelines.shards import Accountants
 from pipelines.sources.mqtt import MqttIngest
 from pipelines.upkeep import Upkeep
 from pipelines.vitals import Vitals
+from storage.closed import note_closed
 from storage.journal import Journal, JournalDamaged
 from storage.places import Places
+from storage.recovery import ensure_sound, go_on_from
 from storage.running import Running
+from storage.salvage import Salvaged, mend
 from storage.serve import Serving
 from storage.store import Outcome, Pending, Store
 from storage.tokens import Tokens
@@ -59,8 +62,9 @@ def live(plant_path: Path, db: Path, *, http_port: int | None = None, quack_port
         _make(places)
         while not halt.asked:
             try:
+                salvaged = mend(places.journal, _now)
                 with _journal(places) as journal:
-                    _Engine(plant, plant_path, places, journal, halt, http_port, quack_port).run()
+                    _Engine(plant, plant_path, places, journal, salvaged, halt, http_port, quack_port).run()
                 return
             except JournalDamaged as error:
                 log.error("the journal is damaged: what is readable of it is saved", found=str(error))
@@ -75,12 +79,13 @@ class _Engine:
         plant_path: Path,
         places: Places,
         journal: Journal,
+        salvaged: Salvaged | None,
         halt: Halt,
         http_port: int | None,
         quack_port: int | None,
     ) -> None:
         self._plant, self._plant_path, self._places, self._journal = plant, plant_path, places, journal
-        self._halt, self._quack_port = halt, quack_port
+        self._salvaged, self._halt, self._quack_port = salvaged, halt, quack_port
         self._reception = Reception(journal)
         sources = [source for source in plant.sources if isinstance(source, MqttSource)]
         self._ingests = [MqttIngest(source, self._reception) for source in sources]
@@ -140,6 +145,7 @@ class _Engine:
         halt, vitals = self._halt, self._vitals
         halt.error = None
         self._receipts.forget()
+        self._make_sound()
         with ExitStack() as stack:
             store = stack.enter_context(
                 Store(
@@ -151,11 +157,11 @@ class _Engine:
                 )
             )
             accountants = stack.enter_context(Accountants(self._plant, 1))
-            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, _now))
-            stack.enter_context(self._served(store))
             reached = store.position(self._journal.identity)
             vitals.position = reached.position if reached else 0
-            self._journal.advance(vitals.position)
+            go_on_from(self._journal, vitals.position)
+            upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, _now))
+            stack.enter_context(self._served(store))
             log.info("running", store=str(self._places.db), http=self._door.address, behind=vitals.lag()[0])
 
             def between() -> None:
@@ -174,6 +180,17 @@ class _Engine:
 
             run(dataflow(feed.batches(vitals.position), store, self._plant, accountants, 1, committed, halt), halt)
             vitals.trouble = "stopping"
+            store.settle()
+            self._receipts.release()
+        note_closed(self._places)
+
+    def _make_sound(self) -> None:
+        """See to it that the store can be opened, whatever happened to it."""
+        recovery = ensure_sound(self._places, _now, self._salvaged)
+        for found in (self._salvaged, recovery):
+            if found is not None:
+                log.error("data was damaged", found=str(found))
+        self._salvaged = None
 
     @contextmanager
     def _served(self, store: Store) -> Iterator[None]:
