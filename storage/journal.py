@@ -4,7 +4,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -76,20 +76,20 @@ class Journal:
         self._broken = False
         self._wal_pages = 0
         self._writing, self._reading = Lock(), Lock()
-        self._claim = claim(path)
-        try:
-            self._writer = _open(path)
-            _prepare(self._writer, path)
-            self.identity, self._retired, self.last, self._gaps = _look(self._writer)
-            self._writer.set_wal_hook(self._logged)
-            self._reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-            self._reader.set_busy_timeout(5_000)
-        except (apsw.Error, OSError) as error:
-            os.close(self._claim)
-            raise _opening(path, error) from error
-        except BaseException:
-            os.close(self._claim)
-            raise
+        with ExitStack() as opened:
+            opened.callback(os.close, claim(path))
+            try:
+                self._writer = _open(path)
+                opened.callback(self._writer.close)
+                _prepare(self._writer, path)
+                self.identity, self._retired, self.last, self._gaps = _look(self._writer)
+                self._writer.set_wal_hook(self._logged)
+                self._reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+                opened.callback(self._reader.close)
+                self._reader.set_busy_timeout(5_000)
+            except (apsw.Error, OSError) as error:
+                raise _opening(path, error) from error
+            self._opened = opened.pop_all()
 
     @property
     def first(self) -> int:
@@ -173,11 +173,9 @@ class Journal:
         return size
 
     def close(self) -> None:
-        """Close the file."""
-        with self._reading, self._writing:
-            self._reader.close()
-            self._writer.close()
-            os.close(self._claim)
+        """Close the file. What was appended is durable, even if the disk does not let us tidy up."""
+        with self._reading, self._writing, suppress(apsw.Error):
+            self._opened.close()
 
     def _missing(self, offsets: list[int], after: int, end: int) -> int | None:
         """The first offset after one that should be among these, or between them and an end, and is not.
@@ -365,5 +363,6 @@ def _opening(path: Path, error: Exception) -> StorageError:
     if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.SQLError):
         msg = f"the journal {path} is damaged: {error}"
         return JournalDamaged(msg, hint="start again: what is readable is put into a new journal, the rest told")
-    msg = f"cannot open the journal {path}: {getattr(error, 'strerror', None) or error}"
+    reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+    msg = f"cannot open the journal {path}: {reason}"
     return StorageError(msg, hint="check the path, the permissions and the disk")

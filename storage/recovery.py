@@ -42,6 +42,13 @@ class Recovery:
     snapshot: Path | None
     position: int
 
+    def __str__(self) -> str:
+        begun = (
+            f"from the snapshot {self.snapshot.name}" if self.snapshot else "from what it was at its last checkpoint"
+        )
+        kept = f"; the damaged file is {self.damaged}" if self.damaged else ""
+        return f"{self.cause}; made again {begun}{kept}"
+
 
 def ensure_sound(places: Places, clock: Callable[[], datetime], salvaged: Salvaged | None = None) -> Recovery | None:
     """See to it that the store can be opened for writing, before it is; what was done, None if nothing had to be.
