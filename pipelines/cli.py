@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from kpis.errors import Interrupted, OeeflowError
-from pipelines.commands import database, demonstrating, explaining, filling, reading, running, sourcing
+from pipelines.commands import dashboarding, database, demonstrating, explaining, filling, reading, running, sourcing
 
 INTERRUPTED: Final = 130
 
@@ -29,6 +29,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     explaining.explain,
     explaining.sql,
     explaining.catalogue,
+    dashboarding.dashboard,
     database.connect,
     database.doctor,
     database.export,

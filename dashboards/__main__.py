@@ -1,0 +1,46 @@
+"""Starts the pages: `python -m dashboards HOST PORT`. `oeeflow dashboard` does that; OEEFLOW_DB names the store.
+
+Everything is set here, on Streamlit's command line, so that no file of settings anywhere changes it.
+"""
+
+import sys
+from importlib.resources import files
+from typing import Final
+
+from dashboards.theme import CONFIG
+
+_INTERRUPTED: Final = 130
+_SETTINGS: Final = {
+    "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "server.runOnSave": "false",
+    "server.enableStaticServing": "false",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "client.showErrorLinks": "false",
+    "runner.magicEnabled": "false",
+    "logger.level": "warning",
+    "logger.hideWelcomeMessage": "true",
+}
+
+
+def arguments(host: str, port: int) -> list[str]:
+    """What Streamlit is called with."""
+    settings = _SETTINGS | CONFIG | {"server.address": host, "server.port": str(port), "browser.serverPort": str(port)}
+    flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    return ["run", str(files("dashboards").joinpath("app.py")), *flags]
+
+
+def main() -> None:
+    """Serve the pages until somebody ends it."""
+    try:
+        from streamlit.web.cli import main as streamlit
+
+        streamlit(arguments(sys.argv[1], int(sys.argv[2])), prog_name="streamlit")
+    except KeyboardInterrupt:  # before the server has a handler of its own
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

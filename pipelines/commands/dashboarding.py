@@ -1,0 +1,58 @@
+"""The command that shows the pages in a browser."""
+
+import ipaddress
+import os
+import socket
+import sys
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from pipelines.options import Db
+
+
+def dashboard(
+    db: Db,
+    port: Annotated[int, typer.Option(help="Port that pages are served on.", min=1, max=65_535)] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback: whoever reaches it can read.")] = (
+        "127.0.0.1"
+    ),
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the pages in a browser.")] = False,
+) -> None:
+    """Show the store in a browser, until Ctrl-C: plant, lines, losses, and why every number is what it is.
+
+    It reads while `oeeflow run` writes, and renews itself. It has no log-in: in front of more than this machine put a
+    proxy that has one.
+
+    Examples:
+      oeeflow dashboard --db kpi.duckdb
+      oeeflow dashboard --db kpi.duckdb --port 8600 --browser
+    """
+    from kpis.errors import ConfigError
+    from storage.reader import Reader
+
+    with Reader(db):
+        pass  # a wrong path or an old store is told here, not on a page
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}"
+            raise ConfigError(message, hint="name another with --port or --host") from error
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"dashboard of {db} at {address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    if not _loopback(host):
+        print("warning: without a log-in, anybody who reaches this address can read it", file=sys.stderr, flush=True)
+    if browser:
+        webbrowser.open(address)
+    environment = os.environ | {"OEEFLOW_DB": str(db.resolve())}
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "dashboards", host, str(port)], environment)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
