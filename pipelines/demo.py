@@ -74,6 +74,14 @@ def write_plant(example: Path, path: Path, broker_port: int) -> None:
     path.write_text(re.sub(rf"{BROKER}\d+", f"{BROKER}{broker_port}", text), encoding="utf-8")
 
 
+def start_broker(folder: Path, port: int) -> Child:
+    """The embedded broker, on a port of the loopback interface, with its configuration and its log in a folder."""
+    config = folder / "broker.toml"
+    config.write_text(_BROKER.format(port=port), encoding="utf-8")
+    command = [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "CRITICAL"]
+    return Child("broker", command, folder / "broker.log")
+
+
 class Demo:
     """The processes of the demo in a folder, from `start` on. Use it as a context manager: leaving it ends them all.
 
@@ -94,7 +102,8 @@ class Demo:
 
     def start(self, broker_port: int, dashboard_port: int) -> str:
         """Start everything, in the order in which messages go; the address of the engine's HTTP door."""
-        self._start_broker(broker_port)
+        self._add(start_broker(self._folder, broker_port))
+        self._wait(lambda: answers(broker_port), "broker")
         engine = self._start_engine()
         self._start_dashboard(dashboard_port)
         self._publisher = self._ending.enter_context(Publisher(broker_port, CLIENT))
@@ -111,14 +120,8 @@ class Demo:
             tick()
             time.sleep(STEP)
 
-    def _start_broker(self, port: int) -> None:
-        config = self._folder / "broker.toml"
-        config.write_text(_BROKER.format(port=port), encoding="utf-8")
-        self._start("broker", "-m", "iotcore", "--config", str(config), "--log-level", "CRITICAL")
-        self._wait(lambda: answers(port), "broker")
-
     def _start_engine(self) -> str:
-        engine = self._start("engine", "-m", "pipelines.cli", "run", str(self._plant_file), "--db", str(self._db))
+        engine = self._start("engine", "run", str(self._plant_file))
         places, found = Places(self._db.resolve()), [""]
 
         def ready() -> bool:
@@ -132,12 +135,14 @@ class Demo:
         return found[0]
 
     def _start_dashboard(self, port: int) -> None:
-        command = ["-m", "pipelines.cli", "dashboard", "--db", str(self._db), "--port", str(port), "--no-browser"]
-        self._start("dashboard", *command)
+        self._start("dashboard", "dashboard", "--port", str(port), "--no-browser")
         self._wait(lambda: _ok(f"http://127.0.0.1:{port}/"), "dashboard")
 
     def _start(self, name: str, *arguments: str) -> Child:
-        child = Child(name, [sys.executable, *arguments], self._folder / f"{name}.log")
+        command = [sys.executable, "-m", "pipelines.cli", *arguments, "--db", str(self._db)]
+        return self._add(Child(name, command, self._folder / f"{name}.log"))
+
+    def _add(self, child: Child) -> Child:
         self._ending.enter_context(child)
         self._children.append(child)
         return child

@@ -1,4 +1,4 @@
-"""`oeeflow demo` runs from nothing, and shows the figures that the store holds."""
+"""`oeeflow demo --recorded` runs from nothing, and shows the figures that the store holds."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shown(folder: Path) -> str:
-    return oeeflow(folder, "demo", "--no-browser")
+    return oeeflow(folder, "demo", "--recorded")
 
 
 def rows(folder: Path, *words: str) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def test_machine_day_is_shown(folder: Path, shown: str) -> None:
 
 
 def test_it_may_be_repeated(folder: Path, shown: str) -> None:
-    again = oeeflow(folder, "demo")
+    again = oeeflow(folder, "demo", "--recorded")
     assert again == shown
 
 
