@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,8 @@ from pipelines.sources.batching import even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
 from storage.catalog import stored_plant
+from storage.places import Places
+from storage.recovery import Recovery, kept_sound
 from storage.store import Batch, Outcome, Pending, Store
 from storage.writer import Position
 
@@ -48,6 +51,7 @@ class Summary:
     faults: list[SourceError] = field(default_factory=list)
     interrupted: bool = False
     rebuilt: bool = False
+    recovery: Recovery | None = None
 
 
 def read_plant(path: Path) -> Plant:
@@ -84,8 +88,12 @@ def replay(
     halt = Halt()
     salt = f"{source}|{until}|{plant.fingerprint}"
     files = [(path, _digest(path, salt)) for path in events]
-    with interruptible(halt), _store(db, plant, plant_path, halt) as store, Accountants(plant, workers) as accountants:
-        summary = Summary(rebuilt=store.rebuilt)
+    with (
+        interruptible(halt),
+        _store(db, plant, plant_path, halt) as (store, recovery),
+        Accountants(plant, workers) as accountants,
+    ):
+        summary = Summary(rebuilt=store.rebuilt, recovery=recovery)
         feed = _Feed(files, store, recorded, until, summary)
 
         def committed(pending: Pending, outcome: Outcome) -> None:
@@ -106,7 +114,7 @@ def recompute(db: Path, since: str | None, to: str | None) -> int:
     plant = load_plant(known.text)
     first, last = (None if text is None else parse_time(text, plant.timezone) for text in (since, to))
     halt = Halt()
-    with interruptible(halt), _store(db, plant, Path(known.path), halt) as store:
+    with interruptible(halt), _store(db, plant, Path(known.path), halt) as (store, _):
         return store.recompute(first, last)
 
 
@@ -115,7 +123,7 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
     path = plant_path or Path(stored_plant(db).path)
     plant = read_plant(path)
     halt, outcomes = Halt(), [Outcome()]
-    with interruptible(halt), _store(db, plant, path, halt) as store, Accountants(plant, 1) as accountants:
+    with interruptible(halt), _store(db, plant, path, halt) as (store, _), Accountants(plant, 1) as accountants:
 
         def batches() -> Iterator[Batch]:
             for refused in store.retriable():
@@ -134,8 +142,14 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
     return sum(outcomes[1:], start=outcomes[0])
 
 
-def _store(db: Path, plant: Plant, plant_path: Path, halt: Halt) -> Store:
-    return Store(db, plant, plant_path=str(plant_path.resolve()), clock=_now, interrupted=lambda: halt.asked)
+@contextmanager
+def _store(db: Path, plant: Plant, plant_path: Path, halt: Halt) -> Iterator[tuple[Store, Recovery | None]]:
+    """The store, open for writing, and how it was made again before, if it was damaged."""
+    with (
+        kept_sound(Places(db), _now) as recovery,
+        Store(db, plant, plant_path=str(plant_path.resolve()), clock=_now, interrupted=lambda: halt.asked) as store,
+    ):
+        yield store, recovery
 
 
 def _line_of(raw: pl.Series, lines: pl.Series) -> pl.Series:

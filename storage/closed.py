@@ -1,6 +1,7 @@
 """What a store was like when it was last closed in order: so it need not be read to the end at every start."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,10 @@ _LOGS: Final = (".wal", ".wal.checkpoint", ".wal.recovery")
 
 
 def note_closed(places: Places) -> None:
-    """Note it, once the store is closed. A store that something made us doubt is left to be read."""
+    """Note it, once the store is closed; where nothing can be written, it is read at the next start instead.
+
+    So is a store that something made us doubt.
+    """
     if places.suspect.exists():
         return
     con = connect(places.db, read_only=True)
@@ -20,11 +24,12 @@ def note_closed(places: Places) -> None:
         positions = con.execute("SELECT digest, source, position, complete FROM positions").fetchall()
     finally:
         con.close()
-    places.make()
     partial = places.closed.with_suffix(".partial")
-    partial.write_text(json.dumps({"file": _looks(places.db), "positions": positions}), encoding="utf-8")
-    sync(partial)
-    partial.replace(places.closed)
+    with suppress(OSError):
+        places.make()
+        partial.write_text(json.dumps({"file": _looks(places.db), "positions": positions}), encoding="utf-8")
+        sync(partial)
+        partial.replace(places.closed)
 
 
 def closed_in_order(places: Places) -> bool:

@@ -70,10 +70,15 @@ class Scan:
     def __init__(self, path: Path, *, copy_of: Path | None = None) -> None:
         self._path = path
         command = [sys.executable, "-m", "storage.scanning", *(str(one.resolve()) for one in (path, copy_of) if one)]
-        # A file, not a pipe: nobody empties that before the end.
+        # A file, not a pipe: nobody empties that before the end. Ctrl-C is not for this process.
         self._told = tempfile.TemporaryFile()  # noqa: SIM115 (stop closes it)
         self._process = subprocess.Popen(
-            command, cwd=_PACKAGES, stdin=subprocess.DEVNULL, stdout=self._told, stderr=subprocess.STDOUT
+            command,
+            cwd=_PACKAGES,
+            stdin=subprocess.DEVNULL,
+            stdout=self._told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def __enter__(self) -> Self:

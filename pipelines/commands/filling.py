@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kpis.errors import ConfigError
@@ -103,6 +104,8 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
 def _tell(summary: "Summary") -> None:
     """What a replay did, in a few lines."""
     outcome = summary.outcome
+    if summary.recovery:
+        console.print(f"[red]the store was made again:[/red] {escape(str(summary.recovery))}", highlight=False)
     if summary.rebuilt:
         console.print("the plant file changed what numbers mean: all results were made anew", highlight=False)
     for path in summary.skipped:
