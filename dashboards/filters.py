@@ -7,6 +7,7 @@ import streamlit as st
 from dashboards import reading, texts
 from dashboards.board import Board
 from dashboards.formats import local
+from kpis.registry import DEFINITIONS
 from storage import slices
 from storage.slices import OUTSIDE, Slice
 
@@ -23,13 +24,19 @@ def chosen(board: Board) -> Slice:
     first, last, shift = _days(board, path, period or "week")
     whole = Slice(path, first, last, shift)
     there = reading.read(("choices", whole), lambda reader: slices.choices(reader, whole), keep_s=60)
-    parts = st.columns(3 if not shift else 2)
+    parts = st.columns(4)
     given = shift or _several(parts[0], "shift", texts.SHIFTS, there["shift"])
-    products, orders = (
-        _several(part, name, title, there[name])
-        for part, name, title in zip(parts[-2:], ("product", "order"), (texts.PRODUCTS, texts.ORDERS), strict=True)
-    )
+    products = _several(parts[1], "product", texts.PRODUCTS, there["product"])
+    orders = _several(parts[2], "order", texts.ORDERS, there["order"])
+    usual = DEFINITIONS.index(board.plant.oee_definition)
+    parts[3].selectbox(texts.DEFINITION, DEFINITIONS, index=usual, key="definition", bind="query-params")
     return Slice(path, first, last, given, products, orders)
+
+
+def definition(board: Board) -> str:
+    """The OEE definition that figures are shown by."""
+    picked = st.session_state.get("definition")
+    return picked if picked in DEFINITIONS else board.plant.oee_definition
 
 
 def today(board: Board, path: str) -> date:

@@ -23,14 +23,19 @@ def live(screen: Callable[[Board], None]) -> None:
 
     @st.fragment(run_every=reading.REFRESH_S)
     def refreshed() -> None:
-        with said():
-            board = reading.board()
-            if board is None:
-                st.html(cards.empty(texts.EMPTY_STORE, texts.EMPTY_STORE_HINT))
-            else:
-                screen(board)
+        still(screen)
 
     refreshed()
+
+
+def still(screen: Callable[[Board], None]) -> None:
+    """Show what `screen` makes of the board, or what is said when there is none."""
+    with said():
+        board = reading.board()
+        if board is None:
+            st.html(cards.empty(texts.EMPTY_STORE, texts.EMPTY_STORE_HINT))
+        else:
+            screen(board)
 
 
 @contextmanager

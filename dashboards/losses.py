@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
@@ -99,7 +100,7 @@ def six_by_day(six: pl.DataFrame) -> list[dict[str, Any]]:
     """The six big losses of each production day, for the chart; negative speed losses are left to the table."""
     return [
         {
-            "day": row["production_date"],
+            "day": day(date.fromisoformat(row["production_date"])),
             "loss": texts.SIX[row["loss"]],
             "rank": row["rank"],
             "hours": max(row["us"], 0) / HOUR_US,
@@ -112,8 +113,6 @@ def six_by_day(six: pl.DataFrame) -> list[dict[str, Any]]:
 
 def trend(days: pl.DataFrame, target: float | None) -> list[dict[str, Any]]:
     """OEE of each production day on which something was planned."""
-    from datetime import date
-
     return [
         {
             "day": day(date.fromisoformat(row["production_date"])),

@@ -192,3 +192,73 @@ TREND: Final = "OEE by production day"
 def shift_name(shift: str | None) -> str:
     """A shift for people: its name without the date; today where there are no shifts."""
     return TODAY if shift is None else THIS_SHIFT.format(shift=shift.partition("/")[2])
+
+WINDOW: Final = "Window"
+WINDOWS: Final = {"hour": "Hour", "shift": "Shift", "day": "Day", "week": "Week", "month": "Month"}
+AT: Final = "A time in it"
+AT_HINT: Final = "2026-03-24T15:00, empty: the last"
+FIGURE: Final = "Figure"
+FROM_TO: Final = "From – to"
+STATUS: Final = "Status"
+FORMULA: Final = "Formula"
+FORMULA_NOTE: Final = "As written, with numbers, and the result; below it what it is made of, down to the elements."
+ELEMENTS: Final = "Elements"
+ELEMENTS_HEAD: Final = ("Element", "µs or pieces", "h:mm:ss")
+SUMMED_FROM: Final = "Summed up from"
+SUMMED_HEAD: Final = ("Machine", "Gives")
+GIVES_BOTH: Final = "time and pieces"
+GIVES_TIME: Final = "time and ideal time"
+GIVES_PIECES: Final = "pieces"
+BY_ACCOUNT: Final = "Time by account"
+BY_ACCOUNT_HEAD: Final = ("Account", "Intervals", "µs", "h:mm:ss")
+PIECES: Final = "Pieces"
+PIECES_HEAD: Final = ("Machine", "Quality", "Reason", "Product", "Order", "Pieces", "Ideal cycle µs", "Ideal time")
+INTERVALS: Final = "Intervals"
+INTERVALS_HEAD: Final = ("Machine", "Start", "End", "Account", "Reason", "Product", "Order", "µs")
+EVENTS: Final = "Events"
+EVENTS_HEAD: Final = ("Time", "Machine", "Type", "Says", "Role", "id")
+CHANGES: Final = "Changed by later events"
+CHANGES_HEAD: Final = ("Changed at", "From", "To", "Machine", "By")
+RETRACTED: Final = "retracted"
+FIRST_ROWS: Final = "The first {n}; the file has all."
+ALL_AS_CSV: Final = "All as CSV"
+
+OEE_DEFINITIONS: Final = "OEE definitions"
+OEE_DEFINITIONS_NOTE: Final = "The same elements, three ways to read them. This plant shows {name} first."
+QUANTITIES: Final = {"planned_production_us": "Planned production", "run_us": "Run time"}
+ALL_FIGURES: Final = "All figures"
+ALL_FIGURES_NOTE: Final = "Each is computed from sums when somebody asks. Nothing is clipped, nothing is averaged."
+FIND: Final = "Find"
+FIND_HINT: Final = "availability, MTBF, scrap …"
+FOUND_NOTHING: Final = "No figure has this in its name or meaning"
+UNIT: Final = "Unit"
+BETTER: Final = {"up": "higher is better", "down": "lower is better", None: "no direction"}
+UNDEFINED: Final = "Undefined"
+SOURCE: Final = "Source"
+NEEDS: Final = "No value yet, needs"
+SETTINGS: Final = "Settings in force"
+SETTINGS_NOTE: Final = "From the plant file that the numbers were made with, every setting resolved."
+SETTINGS_HEAD: Final = ("Equipment", "Level", "Calendar", "Roll-up", "Ideal cycle", "Minor stop under", "Silent after", "Targets")
+ALWAYS: Final = "always scheduled"
+NEVER: Final = "never"
+MINOR_HELP: Final = "A shorter stop costs performance, not availability"
+
+DAYS_BACK: Final = "{n} d"
+MACHINES_TITLE: Final = "Machines"
+MACHINES_NOTE: Final = "Coverage is how much of the time to be judged is known at all. Unknown is not down."
+MACHINES_HEAD: Final = (
+    "Machine", "State", "Last sign of life", "Coverage", "Unknown", "Without ideal cycle", "Overtime", "Changed later",
+)  # fmt: skip
+INTAKE: Final = "Taken in"
+INTAKE_NOTE: Final = "Late events are older than what was accounted when they came; they change the past visibly."
+INTAKE_HEAD: Final = ("Source", "Events", "Late", "Duplicates", "Rejected", "Last")
+NO_INTAKE: Final = "Nothing was taken in during this time"
+REJECTED: Final = "Rejected"
+REJECTED_NOTE: Final = "Kept with their original bytes; `oeeflow rejected --retry` takes in what a corrected plant file allows."
+REJECTED_HEAD: Final = ("Reason", "Events", "The last of them", "At")
+NO_REJECTED: Final = "No event was rejected"
+UNDECLARED: Final = "Not in the plant file"
+UNDECLARED_NOTE: Final = "Taken as they are; a product without an ideal cycle has no performance."
+UNDECLARED_KINDS: Final = {"product": "Product", "reason": "Reason"}
+UNDECLARED_HEAD: Final = ("Kind", "Name", "Seen at")
+NO_UNDECLARED: Final = "The plant file knows every product and reason that was in force"

@@ -29,7 +29,7 @@ def extent(reader: Reader) -> Extent:
     """The first instant that is accounted, and the horizon."""
     rows = reader.query(
         "SELECT epoch_us((SELECT min(accounted_from) FROM equipment)) AS first, "
-        "epoch_us((SELECT max(horizon) FROM plants)) AS horizon"
+        "epoch_us((SELECT max(horizon) FROM horizons)) AS horizon"
     )
     return Extent(*rows.row(0))
 
@@ -130,3 +130,49 @@ def below(reader: Reader, path: str) -> list[str]:
 
 def _instants(values: list[int]) -> str:
     return ", ".join(map(instant, values)) or "NULL"
+
+
+def intake(reader: Reader, start: int) -> pl.DataFrame:
+    """What was taken in, by source, in the commits whose horizon lies at or after an instant."""
+    return reader.query(
+        f"""
+        SELECT source, sum(taken)::BIGINT AS taken, sum(duplicates)::BIGINT AS duplicates,
+            sum(rejected)::BIGINT AS rejected, sum(late)::BIGINT AS late, max(committed_at) AS committed_at
+        FROM flushes WHERE horizon >= {instant(start)} GROUP BY source ORDER BY taken DESC, source
+        """
+    )
+
+
+def rejections(reader: Reader) -> pl.DataFrame:
+    """Rejected events that are still there, by reason: how many, the last of them, and what it says."""
+    return reader.query(
+        """
+        SELECT reason, count(*) AS events, max(rejected_at) AS last_at, arg_max(detail, rejected_at) AS detail
+        FROM rejected_events GROUP BY reason ORDER BY events DESC, reason
+        """
+    )
+
+
+def late_changes(reader: Reader, start: int) -> pl.DataFrame:
+    """How often later events changed time of each machine at or after an instant."""
+    return reader.query(
+        f"""
+        SELECT equipment, count(DISTINCT flush) AS commits FROM changes WHERE "end" > {instant(start)}
+        GROUP BY equipment ORDER BY equipment
+        """
+    )
+
+
+def undeclared(reader: Reader, start: int) -> pl.DataFrame:
+    """Products and reasons in force at or after an instant that the plant file does not know, with where they are."""
+    return reader.query(
+        f"""
+        WITH seen AS (SELECT * FROM intervals_now WHERE "end" > {instant(start)})
+        SELECT 'product' AS kind, product AS name, list_sort(list(DISTINCT equipment)) AS equipment FROM seen
+        WHERE product IS NOT NULL AND product NOT IN (SELECT product FROM products WHERE product IS NOT NULL) GROUP BY product
+        UNION ALL
+        SELECT 'reason', reason, list_sort(list(DISTINCT equipment)) FROM seen
+        WHERE reason IS NOT NULL AND reason NOT IN (SELECT reason FROM reasons) GROUP BY reason
+        ORDER BY kind, name
+        """
+    )

@@ -1,1 +1,140 @@
-"""To come."""
+"""Data quality: how far the figures can be trusted, machine by machine, and what could not be used."""
+
+from html import escape
+
+import polars as pl
+import streamlit as st
+
+from dashboards import attention, cards, frame, reading, texts
+from dashboards.board import Board, Row, micros
+from dashboards.formats import count, duration, moment, percent, since
+from storage import boards
+from storage.selection import Selection
+
+_DAY_US = 86_400_000_000
+
+
+def screen(board: Board) -> None:
+    """The page from top to bottom."""
+    frame.head(texts.QUALITY_OF_DATA, board, board.plant.name)
+    days = st.segmented_control(
+        texts.LOOK_BACK,
+        [1, 7, 30],
+        default=7,
+        required=True,
+        key="days",
+        bind="query-params",
+        format_func=lambda n: texts.DAYS_BACK.format(n=n),
+    )
+    start = board.horizon - (days or 7) * _DAY_US
+    st.html(cards.title(texts.MACHINES_TITLE, texts.MACHINES_NOTE))
+    st.html(_machines(board, start))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.html(cards.title(texts.INTAKE, texts.INTAKE_NOTE))
+        st.html(_intake(board, start))
+    with right:
+        st.html(cards.title(texts.REJECTED, texts.REJECTED_NOTE))
+        st.html(_rejected(board))
+    st.html(cards.title(texts.UNDECLARED, texts.UNDECLARED_NOTE))
+    st.html(_undeclared(start))
+
+
+def _machines(board: Board, start: int) -> str:
+    definition = board.plant.oee_definition
+    days = reading.read(
+        ("quality of data", start // _DAY_US),
+        lambda reader: reader.kpi("day", Selection(None, None, start, board.horizon + 1), definition),
+        keep_s=60,
+    )
+    late = reading.read(("late", start // _DAY_US), lambda reader: boards.late_changes(reader, start), keep_s=60)
+    changed = dict(late.iter_rows())
+    columns = ("unknown_us", "overtime_us", "no_ideal")
+    summed = {row["equipment"]: row for row in days.group_by("equipment").agg(pl.col(columns).sum()).iter_rows(named=True)}
+    known = _coverage(days)
+    rows = [
+        (_machine(board, path, summed.get(path, {}), known.get(path), changed.get(path, 0)), "")
+        for line in board.lines
+        for path in board.machines_of(line)
+    ]
+    return cards.table(texts.MACHINES_HEAD, rows)
+
+
+def _coverage(days: pl.DataFrame) -> dict[str, float | None]:
+    """Coverage of all the days together, from what it is made of."""
+    from kpis.elements import ACCOUNTS
+    from kpis.registry import evaluate
+
+    accounts = [f"{account}_us" for account in ACCOUNTS]
+    sums = days.group_by("equipment").agg(pl.col(accounts).sum())
+    return {row["equipment"]: evaluate(row)["coverage"] for row in sums.iter_rows(named=True)}
+
+
+def _machine(board: Board, path: str, row: Row, coverage: float | None, changed: int) -> list[cards.Cell]:
+    machine = board.machines[path]
+    last = micros(machine["last_event"])
+    quiet = None if last is None else board.horizon - last
+    limit = board.plant.equipment[path].stale_after_us or attention.SILENT_AFTER_US
+    silent = quiet is not None and quiet >= limit and machine["schedule"] == "scheduled"
+    low = coverage is not None and coverage < texts.COVERAGE_LOW
+    return [
+        cards.Cell(path),
+        cards.Cell(html=cards.state(machine["account"])),
+        cards.number(duration(quiet), below=silent),
+        cards.number(percent(coverage), below=low),
+        cards.number(duration(row.get("unknown_us")) if row.get("unknown_us") else ""),
+        cards.number(count(row.get("no_ideal")) if row.get("no_ideal") else "", below=True),
+        cards.number(duration(row.get("overtime_us")) if row.get("overtime_us") else ""),
+        cards.number(count(changed) if changed else ""),
+    ]
+
+
+def _intake(board: Board, start: int) -> str:
+    found = reading.read(("intake", start // _DAY_US), lambda reader: boards.intake(reader, start), keep_s=10)
+    if found.is_empty():
+        return cards.empty(texts.NO_INTAKE)
+    rows = [
+        (
+            [
+                cards.Cell((row["source"] or "").rsplit("/", 1)[-1], title=row["source"] or ""),
+                *(cards.number(count(row[name])) for name in ("taken", "late", "duplicates", "rejected")),
+                cards.number(since(micros(row["committed_at"]) or 0, board.horizon, board.zone)),
+            ],
+            "",
+        )
+        for row in found.iter_rows(named=True)
+    ]
+    return cards.table(texts.INTAKE_HEAD, rows)
+
+
+def _rejected(board: Board) -> str:
+    found = reading.read("rejections", boards.rejections, keep_s=10)
+    if found.is_empty():
+        return cards.empty(texts.NO_REJECTED)
+    rows = [
+        (
+            [
+                cards.Cell(row["reason"]),
+                cards.number(count(row["events"]), below=True),
+                cards.Cell(row["detail"] or ""),
+                cards.number(moment(micros(row["last_at"]), board.zone)),
+            ],
+            "",
+        )
+        for row in found.iter_rows(named=True)
+    ]
+    return cards.table(texts.REJECTED_HEAD, rows)
+
+
+def _undeclared(start: int) -> str:
+    found = reading.read(("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start), keep_s=60)
+    if found.is_empty():
+        return cards.empty(texts.NO_UNDECLARED)
+    rows = [
+        ([cards.Cell(texts.UNDECLARED_KINDS[kind]), cards.Cell(name), cards.Cell(html=escape(", ".join(equipment)))], "")
+        for kind, name, equipment in found.iter_rows()
+    ]
+    return cards.table(texts.UNDECLARED_HEAD, rows)
+
+
+frame.live(screen)

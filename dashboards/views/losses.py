@@ -10,7 +10,6 @@ from dashboards import cards, charts, filters, frame, losses, reading, texts
 from dashboards.board import Board, Row
 from dashboards.formats import clock_duration, count, day, duration, moment, percent
 from dashboards.board import micros
-from kpis.registry import DEFINITIONS
 from storage import boards, slices
 from storage.slices import Slice
 
@@ -21,8 +20,7 @@ _STOPS = 200
 def screen(board: Board) -> None:
     """The page from top to bottom."""
     frame.head(texts.LOSSES, board, board.plant.name)
-    chosen = filters.chosen(board)
-    definition = _definition(board)
+    chosen, definition = filters.chosen(board), filters.definition(board)
     found = reading.read(
         ("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition), keep_s=_KEEP_S
     )
@@ -39,14 +37,6 @@ def screen(board: Board) -> None:
         _six(chosen)
     _pareto(board, chosen)
     _trend(board, chosen, definition)
-
-
-def _definition(board: Board) -> str:
-    picked = st.segmented_control(
-        texts.DEFINITION, DEFINITIONS, default=board.plant.oee_definition, required=True, key="definition",
-        bind="query-params",
-    )  # fmt: skip
-    return picked or board.plant.oee_definition
 
 
 def _headline(board: Board, chosen: Slice, sums: Row) -> str:
@@ -113,6 +103,7 @@ def _six(chosen: Slice) -> None:
 def _pareto(board: Board, chosen: Slice) -> None:
     st.html(cards.title(texts.PARETO, texts.PARETO_NOTE))
     left, right = st.columns([3, 2], vertical_alignment="bottom")
+    right = right.container(horizontal=True, horizontal_alignment="right")
     whole = right.toggle(texts.ALL_MACHINES, key="machines", bind="query-params", help=texts.ALL_MACHINES_HELP)
     planned = right.toggle(texts.WITH_PLANNED, key="planned", bind="query-params")
     machines = reading.read(("below", chosen.equipment), lambda reader: boards.below(reader, chosen.equipment)) if whole else None
