@@ -11,8 +11,8 @@ from kpis.errors import StorageError
 _EXPLAIN: Final = re.compile(r"^\s*explain\s+(analyze\s+)?", re.IGNORECASE)
 _CALLED: Final = re.compile(r'"function_name":"([^"]*)"')
 _HARMLESS: Final = ("range", "generate_series", "unnest", "repeat", "json_each", "json_tree", "icu_calendar_names")
-_CATALOG: Final = ("columns", "constraints", "databases", "functions", "schemas", "tables", "types", "views")
-_ALLOWED: Final = {*_HARMLESS, *(f"duckdb_{name}" for name in _CATALOG), "pragma_table_info", "pragma_version"}
+_CATALOG: Final = "columns constraints databases dependencies functions indexes schemas sequences tables types views"
+_ALLOWED: Final = {*_HARMLESS, *(f"duckdb_{name}" for name in _CATALOG.split()), "pragma_table_info", "pragma_version"}
 _CHANGING: Final = {"write_log", "sleep_ms", "setseed", "nextval", "currval", "getvariable"}
 
 

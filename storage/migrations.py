@@ -11,7 +11,7 @@ from storage.schema import TABLES, VERSION, comment
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
 
-_LATER: Final = {"recoveries", "horizons"}
+_LATER: Final = {"recoveries", "horizons", "corrections", "writers"}
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> None:
@@ -19,7 +19,12 @@ def _tables(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
-    _create(con, {"recoveries", "horizons"})
+    _create(con, _LATER)
+    con.execute("INSERT INTO corrections SELECT * EXCLUDE (flush) FROM events WHERE type IN ('reclassify', 'retract')")
+    for (view,) in con.execute(
+        "SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'elements_')"
+    ).fetchall():
+        con.execute(f'DROP VIEW "{view}"')
     known = con.execute("SELECT 1 FROM duckdb_columns() WHERE table_name = 'plants' AND column_name = 'horizon'")
     if known.fetchall():
         con.execute("INSERT INTO horizons SELECT horizon FROM plants WHERE horizon IS NOT NULL")

@@ -68,7 +68,7 @@ class Reader:
         """
         rows = self.query(
             "SELECT coalesce((SELECT max(flush) FROM flushes), 0) AS flush, "
-            "coalesce((SELECT epoch_us(max(horizon)) FROM plants), 0) AS horizon"
+            "coalesce((SELECT epoch_us(max(horizon)) FROM horizons), 0) AS horizon"
         )
         flush, horizon = rows.row(0)
         return flush, horizon
@@ -176,18 +176,21 @@ class Reader:
         if selection.end is not None:
             conditions.append(f"window_start < {instant(selection.end)}")
         if by == SLIDING:
-            conditions.append(f"window_end < (SELECT horizon + to_microseconds({step_us}) FROM plants)")
+            conditions.append(f"window_end < (SELECT horizon + to_microseconds({step_us}) FROM horizons)")
         return " AND ".join(conditions)
 
     def _levels(self) -> dict[str, str]:
         return dict(self.query("SELECT equipment, level FROM equipment").rows())
 
     def _given(self, chosen: list[str] | None) -> list[str] | None:
-        """The equipment whose own elements make up those of the chosen."""
+        """The equipment whose own elements make up those of the chosen; None: so many that all are read faster."""
         if chosen is None:
             return None
-        found = self.query(f"SELECT DISTINCT contributor FROM contributors WHERE equipment IN {texts(chosen)}")
-        return sorted(found["contributor"])
+        found = self.query(
+            f"SELECT contributor, bool_or(equipment IN {texts(chosen)}) AS gives FROM contributors GROUP BY contributor"
+        )
+        given = found.filter("gives")["contributor"]
+        return None if 2 * len(given) > found.height else given.sort().to_list()
 
     def _chosen(self, selection: Selection) -> list[str]:
         chosen = paths(selection, self._levels())

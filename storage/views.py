@@ -22,14 +22,14 @@ _INTERVALS_NOW: Final = """
     CREATE OR REPLACE VIEW intervals_now AS
     SELECT i.* EXCLUDE ("end"), coalesce(i."end", p.horizon) AS "end", epoch_us(i."start") AS s,
         epoch_us(coalesce(i."end", p.horizon)) AS e, i."end" IS NULL AS open
-    FROM intervals i CROSS JOIN plants p
+    FROM intervals i CROSS JOIN horizons p
 """
 _STOPS_NOW: Final = f"""
     CREATE OR REPLACE VIEW stops_now AS
     SELECT t.* EXCLUDE ("end", us), coalesce(t."end", p.horizon) AS "end",
         t.us + CASE WHEN t."end" IS NULL AND o.account IN {_STOPPED} THEN o.e - o.s ELSE 0 END AS us,
         t."end" IS NULL AS open
-    FROM stops t CROSS JOIN plants p LEFT JOIN intervals_now o ON o.equipment = t.equipment AND o.open
+    FROM stops t CROSS JOIN horizons p LEFT JOIN intervals_now o ON o.equipment = t.equipment AND o.open
 """
 
 
@@ -130,7 +130,7 @@ def elements_sql(grain: Grain) -> str:
                 ELSE 'open' END AS status,
             coalesce(c.revision, 0)::INTEGER AS revision,
             coalesce(c.changed_at, f.committed_at, l.committed_at) AS changed_at, {elements}
-        FROM closing s CROSS JOIN plants p
+        FROM closing s CROSS JOIN horizons p
         CROSS JOIN (SELECT max(committed_at) AS committed_at FROM flushes) l
         LEFT JOIN revisions c ON c.equipment = s.equipment AND {again}
         ASOF LEFT JOIN (SELECT horizon, min(committed_at) AS committed_at FROM flushes GROUP BY horizon) f
@@ -157,12 +157,12 @@ def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
         con.execute(statement)
     columns, extra = kpi_columns(plant.oee_definition), _oee_by_definition()
     for grain in GRAINS:
-        con.execute(f"CREATE OR REPLACE VIEW elements_{grain.name} AS {elements_sql(grain)}")
-        con.execute(
-            f"CREATE OR REPLACE VIEW kpi_{grain.name} AS SELECT *, {columns}, {extra} FROM elements_{grain.name}"
-        )
+        # The long text is a macro: a view is copied with each comment on one of its columns.
+        rows = f"SELECT *, {columns}, {extra} FROM ({elements_sql(grain)})"
+        con.execute(f"CREATE OR REPLACE MACRO kpi_{grain.name}_rows() AS TABLE {rows}")
+        con.execute(f"CREATE OR REPLACE VIEW kpi_{grain.name} AS FROM kpi_{grain.name}_rows()")
     shift = next(grain for grain in GRAINS if grain.name == "shift")
-    six = f"CREATE OR REPLACE VIEW six_big_losses AS {six_big_losses_sql(shift, 'elements_shift')}"
+    six = f"CREATE OR REPLACE VIEW six_big_losses AS {six_big_losses_sql(shift, 'kpi_shift')}"
     for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY, six):
         con.execute(statement)
     _describe(con)
@@ -179,7 +179,7 @@ _TIME_ELEMENTS: Final = """
 _LOSSES: Final = """
     CREATE OR REPLACE VIEW losses AS
     SELECT s.equipment, s.level, s.window_start, s.window_end, s.shift, s.status, l.loss, l.factor, l.us
-    FROM elements_shift s, LATERAL (VALUES
+    FROM kpi_shift s, LATERAL (VALUES
         ('unscheduled', 'schedule', s.unscheduled_us), ('break', 'schedule', s.break_us),
         ('planned_stop', 'schedule', s.planned_stop_us), ('unknown', 'schedule', s.unknown_us),
         ('setup', 'availability', s.setup_us), ('down', 'availability', s.down_us),
@@ -217,9 +217,7 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
 def _view_meaning(view: str) -> str:
     for grain in GRAINS:
         if view == f"kpi_{grain.name}":
-            return f"KPIs of {grain.meaning}, for every equipment and level."
-        if view == f"elements_{grain.name}":
-            return f"Additive elements of {grain.meaning}, for every equipment and level."
+            return f"Additive elements and KPIs of {grain.meaning}, for every equipment and level."
     return _VIEWS[view]
 
 
