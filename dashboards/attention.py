@@ -78,7 +78,7 @@ def _unclassified(board: Board, longer_than_us: int) -> list[Matter]:
 
 
 def _fast(board: Board) -> list[Matter]:
-    rows = board.shifts.filter((pl.col("performance") > 1) & pl.col("equipment").is_in([*board.machines, *board.lines]))
+    rows = board.shifts.filter((pl.col("performance") > 1) & pl.col("equipment").is_in(list(board.machines)))
     return [
         Matter("too_fast", row["equipment"], "producing", ratio=row["performance"]) for row in rows.iter_rows(named=True)
     ]
