@@ -19,13 +19,13 @@ _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _MARGIN = timedelta(days=33)
 
 
-def write_plant(transaction: Transaction, plant: Plant, path: str, horizon: int | None) -> None:
+def write_plant(transaction: Transaction, plant: Plant, path: str) -> None:
     """Reasons, products and the plant file itself."""
     row = pl.DataFrame(
-        {"path": [path], "text": [plant.text], "fingerprint": [plant.fingerprint], "horizon": [horizon]},
-        schema={"path": pl.String, "text": pl.String, "fingerprint": pl.String, "horizon": pl.Int64},
+        {"path": [path], "text": [plant.text], "fingerprint": [plant.fingerprint]},
+        schema={"path": pl.String, "text": pl.String, "fingerprint": pl.String},
     )
-    transaction.refill("plants", instants(row, "horizon"))
+    transaction.refill("plants", row)
     reasons = [
         (name, reason.label, reason.category, reason.loss, reason.maintenance) for name, reason in plant.reasons.items()
     ]

@@ -10,16 +10,16 @@ SEGMENTS = pl.Schema(
 _TOLD = ("account", "category", "reason", "product", "order", "run_start", "shift", "production_date", "schedule")
 
 
-def changed_time(old: pl.DataFrame, new: pl.DataFrame, horizon: int | None) -> pl.DataFrame:
-    """Segments before the old horizon in which the intervals differ, with the shift and day they belong to.
+def changed_time(old: pl.DataFrame, new: pl.DataFrame, told: int | None) -> pl.DataFrame:
+    """Segments of the time before `told` in which the intervals differ, with the shift and day they belong to.
 
     Parts that follow on each other in one shift are one segment.
     """
-    if horizon is None:
+    if told is None:
         return pl.DataFrame(schema=SEGMENTS)
     old, new = (
-        frame.filter(pl.col("start") < horizon)
-        .with_columns(pl.min_horizontal("end", pl.lit(horizon)).alias("end"))
+        frame.filter(pl.col("start") < told)
+        .with_columns(pl.min_horizontal("end", pl.lit(told)).alias("end"))
         .select("equipment", "start", "end", *_TOLD)
         for frame in (old, new)
     )
@@ -40,13 +40,13 @@ def changed_time(old: pl.DataFrame, new: pl.DataFrame, horizon: int | None) -> p
         points = points.with_columns(pl.when(pl.col("until") > pl.col("at")).then("told").alias(name)).drop(
             "until", "told"
         )
-    told = pl.coalesce("after", "before")
+    either = pl.coalesce("after", "before")
     differing = points.filter(pl.col("before").ne_missing(pl.col("after"))).select(
         "equipment",
         "end",
         start="at",
-        shift=told.struct.field("shift"),
-        production_date=told.struct.field("production_date"),
+        shift=either.struct.field("shift"),
+        production_date=either.struct.field("production_date"),
     )
     return _joined(differing)
 

@@ -75,8 +75,8 @@ class Transaction:
         self._con.execute(f'DELETE FROM "{table}"')
         self.insert(table, rows)
 
-    def write_accounts(self, work: Work, accounts: Accounts, horizon_before: int | None) -> pl.DataFrame:
-        """Put the accounts of the spans in the place of the old ones; segments of told time that changed."""
+    def write_accounts(self, work: Work, accounts: Accounts, told: int | None) -> pl.DataFrame:
+        """Put the accounts of the spans in the place of the old ones; segments before `told` that changed."""
         columns = accounts.intervals.columns
         old, new = work.context.select(columns).unique(), accounts.intervals
         gone = old.join(new, on=columns, how="anti", nulls_equal=True)
@@ -87,7 +87,7 @@ class Transaction:
                     "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start"
                 )
         self.insert("intervals", _open(come, work.horizon, "start", "end", "run_start", "stretch_start"))
-        segments = changed_time(gone, come, horizon_before)
+        segments = changed_time(gone, come, told)
         reach = self._reach(work)
         with bound(self._con, batch=instants(reach, "first", "last")):
             self._con.execute(
@@ -95,7 +95,7 @@ class Transaction:
                 "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last"
             )
         self.insert("stops", _open(accounts.stops, work.horizon, "start", "end", "booked_at", "run_start"))
-        return pl.concat([segments, self._write_pieces(work, accounts.pieces, horizon_before)])
+        return pl.concat([segments, self._write_pieces(work, accounts.pieces, told)])
 
     def _reach(self, work: Work) -> pl.DataFrame:
         """From where to where the intervals of each span were made again."""
@@ -106,7 +106,7 @@ class Transaction:
         )
         return reach.filter(pl.col("first") < pl.col("last"))
 
-    def _write_pieces(self, work: Work, pieces: pl.DataFrame, horizon_before: int | None) -> pl.DataFrame:
+    def _write_pieces(self, work: Work, pieces: pl.DataFrame, told: int | None) -> pl.DataFrame:
         spans = work.spans.select("equipment", begin="count_start", last="count_end")
         spans = spans.filter(pl.col("begin") < pl.col("last")).with_columns(first=floor_minute(pl.col("begin")))
         if spans.is_empty():
@@ -131,21 +131,22 @@ class Transaction:
             kept = old.filter("kept").select(pieces.columns)
             pieces = pl.concat([kept, pieces]).group_by(PIECES.names()[:9]).agg(sums).select(PIECES.names())
         self.insert("count_elements", instants(pieces, "window_start", "run_start"))
-        told = pl.lit(horizon_before, pl.Int64)
+        before = pl.col("window_start") < pl.lit(told, pl.Int64)
         old = old.drop("kept")
-        return changed_pieces(
-            old.filter(pl.col("window_start") < told), pieces.select(old.columns).filter(pl.col("window_start") < told)
-        )
+        return changed_pieces(old.filter(before), pieces.select(old.columns).filter(before))
 
     def forget_rejected(self, digests: pl.Series) -> None:
         """Take rejected events out of their table: they are tried again."""
         with bound(self._con, batch=digests.to_frame("digest")):
             self._con.execute("DELETE FROM rejected_events AS t USING batch AS b WHERE t.digest = b.digest")
 
-    def set_horizon(self, horizon: int | None) -> None:
+    def set_horizon(self, horizon: int) -> None:
         """Move the instant up to which open intervals are accounted."""
-        row = instants(pl.DataFrame({"horizon": [horizon]}, schema={"horizon": pl.Int64}), "horizon")
-        self._con.execute("UPDATE plants SET horizon = ?", [row.item()])
+        self.refill("horizons", instants(pl.DataFrame({"horizon": [horizon]}), "horizon"))
+
+    def remove_flush(self, flush: int) -> None:
+        """Take a commit out of their record: a later one stands for it."""
+        self._con.execute("DELETE FROM flushes WHERE flush = ?", [flush])
 
     def clear_results(self) -> None:
         """Forget everything that is made from the events, and that a plant file made it."""

@@ -40,7 +40,7 @@ TABLES = {
     "count_elements": "* FROM count_elements",
     "stops": "* FROM stops",
     "stops up to the horizon": "* FROM stops_now",
-    "horizon": "horizon FROM plants",
+    "horizon": "horizon FROM horizons",
     "kpi_shift": "* EXCLUDE (status, revision, changed_at) FROM kpi_shift",
     "kpi_order": "* EXCLUDE (status, revision, changed_at) FROM kpi_order",
 }

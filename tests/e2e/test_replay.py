@@ -98,7 +98,7 @@ def test_a_plant_file_with_faults_tells_all_of_them(oeeflow: Command) -> None:
 def test_until(oeeflow: Command) -> None:
     ended = oeeflow("replay", "plant.toml", write("a.jsonl", LOG), "--until", at(35))
     assert (ended.status, "4 events taken in" in ended.told) == (0, True)
-    (row,) = queried(Path("kpi.duckdb"), "SELECT epoch_us(horizon) AS us FROM plants")
+    (row,) = queried(Path("kpi.duckdb"), "SELECT epoch_us(horizon) AS us FROM horizons")
     assert row["us"] == parse_time(at(35))
     assert "2 events taken in; 4 duplicates" in oeeflow("replay", "plant.toml", "a.jsonl").told
 
