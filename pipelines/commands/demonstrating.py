@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = Path(str(files("pipelines"))) / "examples"
 LINE: Final = "acme/ulm/packing/line-1"
+USUAL_PORT: Final = 8501
 JAMS: Final = ("2026-03-24T14:00", "2026-03-24T22:00")  # the late shift in which they came back three times
 
 console = Console(highlight=False)
@@ -29,7 +30,8 @@ console = Console(highlight=False)
 def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Folder for what is made.")] = Path(".demo"),
     port: Annotated[
-        int | None, typer.Option(help="Port of the dashboard; default: a free one.", min=1, max=65_535)
+        int | None,
+        typer.Option(help="Port of the dashboard; default: 8501, or another that is free.", min=1, max=65_535),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the dashboard in a browser.")] = False,
     speed: Annotated[
@@ -68,7 +70,7 @@ def _live(folder: Path, port: int | None, speed: float, *, browser: bool) -> Non
         if port is not None and answers(port):
             msg = f"port {port} is in use"
             raise ConfigError(msg, hint="name another one with --port, or none")
-        broker_port, dashboard_port = free_port(), port or free_port()
+        broker_port, dashboard_port = free_port(), port or (free_port() if answers(USUAL_PORT) else USUAL_PORT)
         write_plant(EXAMPLES / plant_file.name, plant_file, broker_port)
         plant = read_plant(plant_file)
         with _status("simulating what happened in two bottling lines"):
@@ -92,12 +94,12 @@ def _live(folder: Path, port: int | None, speed: float, *, browser: bool) -> Non
             with _status("") as status:
                 running.keep_telling(lambda: status.update(_progress(simulated.messages, simulated.behind)))
             console.print("\nending broker, engine and dashboard")
-        console.print("all ended; the same command goes on from here")
+        console.print("all ended")
 
 
 def _progress(messages: int, behind: timedelta) -> str:
     late = f", {behind} behind the clock" if (behind := timedelta(seconds=round(behind.total_seconds()))) else ""
-    return f"the plant has sent {messages:,} messages{late}; Ctrl-C ends the demo"
+    return f"the plant has sent {messages:,} messages{late}"
 
 
 def _look_back(plant: "Plant", db: Path) -> None:
@@ -155,7 +157,7 @@ def _guide(folder: Path, db: Path, dashboard: str, engine: str, broker_port: int
         ("attach from Python or a BI tool", ["connect"]),
         db=db,
     )
-    console.print()
+    console.print("\nCtrl-C ends all of it; the same command goes on from there.")
 
 
 def _yesterday() -> str:

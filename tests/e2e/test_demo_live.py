@@ -93,13 +93,16 @@ def test_a_plant_is_live_from_nothing_and_ends_with_ctrl_c(folder: Path) -> None
         for name in ("dashboard", "engine"):
             with urllib.request.urlopen(shown.address(name)) as answer:
                 assert answer.status == 200
+        second = Demo(folder)
+        assert second.process.wait(ENDS_WITHIN) == 2
+        assert "is running in .demo already" in second.said
         shown.process.send_signal(signal.SIGINT)
         assert shown.process.wait(ENDS_WITHIN) == 0, shown.said
     assert processes_of(folder) == []
     assert "Where did the time of the worst shift of the week go" in shown.said
 
 
-def test_it_goes_on_from_there_and_catches_up_at_speed(folder: Path) -> None:
+def test_it_goes_on_from_there_at_speed_and_leaves_nothing_when_killed(folder: Path) -> None:
     state = folder / ".demo" / "simulation.json"
     told = json.loads(state.read_text())
     two_minutes = 120_000_000
@@ -108,23 +111,9 @@ def test_it_goes_on_from_there_and_catches_up_at_speed(folder: Path) -> None:
         assert "replay" not in shown.said
         first = shown.events()
         until(lambda: shown.events() > first + 5)
-        shown.process.send_signal(signal.SIGTERM)
-        assert shown.process.wait(ENDS_WITHIN) == 0, shown.said
         with Reader(shown.db) as reader:
             reused = reader.query("SELECT count(*) AS n FROM rejected_events WHERE reason = 'id_reused'")
-    assert reused["n"].item() == 0  # what is told twice is the same
-    assert processes_of(folder) == []
-
-
-def test_nothing_is_left_when_it_is_killed(folder: Path) -> None:
-    with demo(folder) as shown:
+        assert reused["n"].item() == 0  # what is told twice is the same
         assert len(processes_of(folder)) > 3
         shown.process.kill()
         until(lambda: processes_of(folder) == [], ENDS_WITHIN)
-
-
-def test_one_demo_a_folder(folder: Path) -> None:
-    with demo(folder):
-        second = Demo(folder)
-        assert second.process.wait(ENDS_WITHIN) == 2
-        assert "is running in .demo already" in second.said
