@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 HOW = {
+    "chromium": "apt install chromium",
     "mosquitto": "apt install mosquitto",
     "mosquitto_passwd": "apt install mosquitto",
     "openssl": "apt install openssl",

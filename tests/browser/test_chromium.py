@@ -1,0 +1,80 @@
+"""The pages in a real browser: links, addresses, drilling down, a phone; and that nothing comes from elsewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from dashboards import routes, texts
+from dashboards.routes import PAGES, Route
+from tests.browser.serving import browsing, looked_at, served, shown
+from tests.browser.stores import LINE
+from tests.parts import program
+
+pytestmark = [pytest.mark.filterwarnings("default::ResourceWarning")]
+
+
+@pytest.fixture(scope="module")
+def address(filled: Path) -> Iterator[str]:
+    """Where the dashboard of the small plant is."""
+    with served(filled / "bottling.duckdb") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    with browsing(program("chromium")) as found:
+        yield found
+
+
+def test_a_tile_leads_to_its_line_and_the_line_to_its_numbers(browser: Browser, address: str) -> None:
+    page = looked_at(browser, address)
+    page.get_by_role("link", name="line-1", exact=False).first.click()
+    expect(page).to_have_url(re.compile(f"/line\\?equipment={quote(LINE, safe='')}"))
+    expect(page.locator("h1")).to_contain_text("line-1")
+    page.get_by_text(texts.WHY_SHIFT).click()
+    expect(page.locator("h1")).to_contain_text(texts.WHY)
+    expect(page.locator(".of-strip")).to_contain_text("line-1")
+    page.close()
+
+
+def test_the_address_holds_the_filters(browser: Browser, address: str) -> None:
+    page = looked_at(browser, f"{address}/losses?equipment={quote(LINE)}&period=Today&loss=Down")
+    expect(page.locator(".of-strip")).to_contain_text("Mon 2 Mar")
+    expect(page.get_by_role("table").last).to_contain_text("Bottle jam <at> infeed & outfeed")
+    page.get_by_role("button", name=texts.PERIODS["month"]).or_(page.get_by_role("radio", name=texts.PERIODS["month"])).click()
+    expect(page).to_have_url(re.compile("period=30"))
+    assert "loss=Down" in page.url
+    page.close()
+
+
+def test_a_bar_leads_to_its_reasons_and_its_stops(browser: Browser, address: str) -> None:
+    page = looked_at(browser, f"{address}/losses?equipment={quote(LINE)}&period=Today")
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.scroll_into_view_if_needed()
+    chart.click(position={"x": 140, "y": 18})
+    expect(page).to_have_url(re.compile("loss=Down"))
+    expect(page.get_by_text("2 stops", exact=False)).to_be_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("route", PAGES, ids=lambda route: route.view)
+def test_a_phone_scrolls_down_only(browser: Browser, address: str, route: Route) -> None:
+    page = looked_at(browser, f"{address}/{route.address}" if route is not PAGES[0] else address, width=390, height=844)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    page.close()
+
+
+def test_nothing_comes_from_elsewhere(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/{routes.LINE.address}")
+    shown(page)
+    page.get_by_test_id("stVegaLiteChart").first.wait_for()
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    page.close()
