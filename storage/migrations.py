@@ -11,7 +11,7 @@ from storage.schema import TABLES, VERSION, comment
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
 
-_LATER: Final = {"recoveries", "horizons", "corrections", "writers"}
+_LATER: Final = {"recoveries", "horizons", "corrections", "writers", "source_health"}
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> None:

@@ -65,6 +65,19 @@ TABLES = (
         (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in; it is part of the first row of flushes that is not smaller")),
     ),
     Table(
+        "corrections",
+        "The reclassify and retract events once more: all that hold are needed whenever the store is opened.",
+        EVENT_COLUMNS,
+    ),
+    Table(
+        "writers",
+        "Processes that took events in: files beside the store belong to one history of it, told by this.",
+        (
+            ("writer", "VARCHAR", "random name of the process"),
+            ("after_flush", "INTEGER", "last commit before its first"),
+        ),
+    ),
+    Table(
         "rejected_events",
         "Events that could not be used, each once, with the reason and the original bytes.",
         (
@@ -275,6 +288,18 @@ TABLES = (
             ("channel", "VARCHAR", "way it was sent"),
             ("sent_at", "TIMESTAMPTZ", "when it was handed over"),
             ("outcome", "VARCHAR", "delivered, failed or expired"),
+        ),
+    ),
+    Table(
+        "source_health",
+        "How the sources of a live engine are, as of its last change: what was not heard is unknown, not down.",
+        (
+            ("source", "VARCHAR", "source of the plant file, or http"),
+            ("connected", "BOOLEAN", "whether its broker is connected; null: it has none"),
+            ("since", "TIMESTAMPTZ", "since when; null: it has none"),
+            ("last_received_at", "TIMESTAMPTZ", "when the last message came in, to the minute; null: none yet"),
+            ("clock_skew_us", "BIGINT", "least age of its events on arrival, in microseconds; below 0: its clock is ahead"),
+            ("problem", "VARCHAR", "why it is not connected"),
         ),
     ),
     Table(
