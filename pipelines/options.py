@@ -1,5 +1,6 @@
 """What the reading commands have in common: their options, and what these mean for a store."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,4 +63,6 @@ def opened(db: Path) -> Iterator[Opened]:
     from storage.reader import Reader
 
     with Reader(db) as reader:
+        if reader.note:
+            print(reader.note, file=sys.stderr)
         yield Opened(reader, load_plant(reader.plant_text()))

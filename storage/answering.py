@@ -3,10 +3,13 @@
 import contextlib
 import tempfile
 import time
-from typing import IO, Final
+from collections.abc import Callable
+from typing import IO, Any, Final
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
+from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
 from kpis.errors import StorageError
 from storage.gate import check
@@ -16,22 +19,28 @@ IN_MEMORY: Final = 4 << 20
 MOST_BYTES: Final = 2 << 30
 WRONG: Final = '`oeeflow sql "SHOW TABLES"` lists what there is, docs/data-dictionary.md tells what it means'
 SMALLER: Final = "ask for less at a time, or read the published copy: `oeeflow connect`"
+WRITERS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
+    "arrow": ("application/vnd.apache.arrow.stream", pa.ipc.new_stream),
+    "csv": ("text/csv; charset=utf-8", CSVWriter),
+    "parquet": ("application/vnd.apache.parquet", ParquetWriter),
+}
+"""Forms of a result: media type, and what writes batches of a schema to a file."""
 
 
 class Answer:
-    """A statement of a reader, to be run once, in any thread.
+    """A statement of a reader, to be run once, in any thread. `form` is one of WRITERS.
 
     It may be stopped from another thread at any time; then, and when the statement is wrong, `run` raises StorageError.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, statement: str) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, statement: str, form: str = "arrow") -> None:
         self._con = con
-        self._statement = statement
+        self._statement, self._form = statement, form
         self._stopped: tuple[str, str] | None = None
         self.began: float | None = None
 
     def run(self) -> IO[bytes]:
-        """The result as an Arrow stream from its beginning, in a nameless file if it is too much for memory."""
+        """The result from its beginning, in a nameless file if it is too much for memory."""
         self.began = time.monotonic()
         result = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (it is handed over)
         try:
@@ -59,9 +68,9 @@ class Answer:
         check(self._con, self._statement)
         self._con.execute("BEGIN TRANSACTION READ ONLY")
         rows = self._con.execute(self._statement).to_arrow_reader(ROWS_AT_ONCE)
-        with pa.ipc.new_stream(result, rows.schema) as stream:
+        with WRITERS[self._form][1](result, rows.schema) as writer:
             for batch in rows:
-                stream.write_batch(batch)
+                writer.write_batch(batch)
                 self._fail_if_stopped()
                 if result.tell() > MOST_BYTES:
                     msg = f"the result is larger than {MOST_BYTES >> 30} GB"

@@ -1,4 +1,4 @@
-"""Queries to a running engine: SQL out, Arrow in, one connection for each thread."""
+"""Queries to a running engine: SQL out, Arrow in, over connections that are kept."""
 
 import http.client
 import json
@@ -38,8 +38,9 @@ class EngineWay:
         except OSError as error:
             msg = f"the token of the engine cannot be read: {(error.strerror or str(error)).lower()}"
             raise StorageError(msg, hint=f"ask as the user who runs the engine, who owns {token}") from error
-        self._threads = threading.local()
-        self._answered = False
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._answered = self._closed = False
 
     def query(self, statement: str) -> pl.DataFrame:
         """The rows of a statement. Raises StorageError for what the engine refuses."""
@@ -54,32 +55,37 @@ class EngineWay:
         raise StorageError(told["error"], hint=told["hint"])
 
     def close(self) -> None:
-        """Give up the connection of this thread; those of others end with them."""
-        connection = getattr(self._threads, "connection", None)
-        if connection is not None:
-            connection.close()
-            del self._threads.connection
+        """Give up the connections; those in use end with their queries."""
+        with self._lock:
+            self._closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
 
     def _ask(self, statement: str) -> tuple[int, bytes]:
-        known = getattr(self._threads, "connection", None)
-        connection = known or self._connected()
+        with self._lock:
+            kept = self._idle.pop() if self._idle else None
+        connection = kept or http.client.HTTPConnection(
+            self._host, timeout=_SECONDS if self._answered else _FIRST_SECONDS
+        )
         try:
             connection.request("POST", _PATH, statement.encode(), self._headers)
             response = connection.getresponse()
-            body = response.read()
+            answer = response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
-            self.close()
-            if known is not None and not isinstance(error, TimeoutError):
-                return self._ask(statement)  # it was idle for too long; a new one will do
+            connection.close()
+            if kept is not None and not isinstance(error, TimeoutError):
+                return self._ask(statement)  # it was idle for too long; another one will do
             msg = "the engine does not answer"
             raise EngineGone(msg, hint="see whether `oeeflow run` is still there") from error
-        if not self._answered:
-            self._answered = True
-            connection.sock.settimeout(_SECONDS)
-        return response.status, body
-
-    def _connected(self) -> http.client.HTTPConnection:
-        seconds = _SECONDS if self._answered else _FIRST_SECONDS
-        connection = http.client.HTTPConnection(self._host, timeout=seconds)
-        self._threads.connection = connection
-        return connection
+        except BaseException:
+            connection.close()
+            raise
+        self._answered = True
+        connection.sock.settimeout(_SECONDS)
+        with self._lock:
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
+        return answer

@@ -1,4 +1,4 @@
-"""Answers to readers in other processes while this one writes the store: SQL in, Arrow out, over HTTP."""
+"""Answers to readers in other processes while this one writes the store: SQL in, rows out, over HTTP."""
 
 import asyncio
 import os
@@ -20,13 +20,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from kpis.errors import ConfigError, StorageError
-from storage.answering import SMALLER, Answer
+from storage.answering import SMALLER, WRITERS, Answer
 from storage.gate import restrict
 from storage.places import Places
 from storage.tokens import Tokens
 
 HOST: Final = "127.0.0.1"
-ARROW: Final = "application/vnd.apache.arrow.stream"
 LONGEST_SECONDS: Final = 30.0
 MEMORY: Final = 768 << 20
 """bytes that the writer and all queries may use together; beyond it DuckDB spills to disk."""
@@ -69,7 +68,7 @@ class Serving:
         self._con.execute(f"SET GLOBAL memory_limit = '{MEMORY} bytes'")
         restrict(self._con)
         app = Starlette(
-            routes=[Route("/query", self._query, methods=["POST"])],
+            routes=[Route("/query", self._query, methods=["GET", "POST"])],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])],
         )
         config = uvicorn.Config(
@@ -99,10 +98,13 @@ class Serving:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or self._tokens.owner(token.strip()) is None:
             return _refusal(401, "no token, or one that is not known", "see `oeeflow connect` for where the token is")
-        statement = await _body(request)
+        form = request.query_params.get("format", "arrow")
+        if form not in WRITERS:
+            return _refusal(400, f'unknown format "{form}"', f"one of {', '.join(WRITERS)}")
+        statement = request.query_params.get("sql") or await _body(request)
         if statement is None:
             return _refusal(413, "the statement is longer than 1 MB", "put the values into a join or a range")
-        answer = Answer(self._con.cursor(), statement)
+        answer = Answer(self._con.cursor(), statement, form)
         self._running[answer] = request
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._pool, answer.run)
@@ -110,7 +112,9 @@ class Serving:
             return _refusal(400, str(error), error.hint or "")
         finally:
             del self._running[answer]
-        return StreamingResponse(_chunks(result), media_type=ARROW)
+        size = str(result.seek(0, os.SEEK_END))
+        result.seek(0)
+        return StreamingResponse(_chunks(result), media_type=WRITERS[form][0], headers={"Content-Length": size})
 
     async def _watch(self) -> None:
         """Stop queries that take too long or too much, and those that nobody waits for."""

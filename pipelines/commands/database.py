@@ -20,39 +20,31 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
-def connect(db: Db) -> None:
-    """How to attach to the store from DuckDB, Python, polars or a BI tool.
+def connect(db: Db, form: Output = Format.TABLE) -> None:
+    """How to get at the store from DuckDB, Python, a BI tool, or over HTTP: the lines to type, as of now.
+
+    While an engine writes the store these are its address and its published copy, else the file. The page
+    docs/connect.md tells more.
 
     Examples:
       oeeflow connect --db kpi.duckdb
+      oeeflow connect --db kpi.duckdb --format json
     """
-    path = db.resolve()
-    write_text(
-        f"""\
-The store is one DuckDB file: {path}
-Open it read-only, while no oeeflow command writes to it; docs/data-dictionary.md tells its tables and views.
+    import polars as pl
 
-DuckDB (command line)
-    duckdb -readonly '{path}'
-    SELECT equipment, window_start, shift, oee FROM kpi_shift ORDER BY window_start;
+    from pipelines.connecting import recipes, situation
+    from storage.reader import Reader
 
-DuckDB (beside another database)
-    ATTACH '{path}' AS oee (READ_ONLY);
-    SELECT * FROM oee.kpi_day;
-
-Python
-    import duckdb
-    con = duckdb.connect({str(path)!r}, read_only=True)
-    rows = con.sql("SELECT * FROM kpi_shift").fetchall()
-
-polars
-    frame = con.sql("SELECT * FROM kpi_shift").pl()
-
-BI tools (Power BI, Tableau, Metabase, Superset, Grafana: their DuckDB driver)
-    database or path   {path}
-    access mode        READ_ONLY
-    without a driver   oeeflow export FOLDER --db '{path}'  writes Parquet or CSV"""
-    )
+    with Reader(db):  # whether it can be read at all
+        found = recipes(db)
+        told = situation(db)
+    if form is not Format.TABLE:
+        emit(pl.DataFrame(found), form)
+        return
+    write_text(told)
+    for recipe in found:
+        lines = recipe.lines.replace("\n", "\n    ")
+        write_text(f"\n{recipe.program} ({recipe.gives})\n    {lines}")
 
 
 def doctor(db: Db, form: Output = Format.TABLE) -> None:

@@ -1,5 +1,6 @@
 """Commands that explain: one figure unfolded, the catalogue of figures, a query of one's own."""
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,7 +115,10 @@ def sql(
     from storage.reader import Reader
 
     with Reader(db) as reader:
-        emit(reader.query(statement), form)
+        rows = reader.query(statement)
+        if reader.note:
+            print(reader.note, file=sys.stderr)
+        emit(rows, form)
 
 
 def _entry(row: Row) -> str:
