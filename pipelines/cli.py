@@ -9,7 +9,17 @@ from typing import Final
 import typer
 
 from kpis.errors import Interrupted, OeeflowError
-from pipelines.commands import dashboarding, database, demonstrating, explaining, filling, reading, running, sourcing
+from pipelines.commands import (
+    dashboarding,
+    database,
+    demonstrating,
+    examining,
+    explaining,
+    filling,
+    reading,
+    running,
+    sourcing,
+)
 
 INTERRUPTED: Final = 130
 
@@ -31,7 +41,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     explaining.catalogue,
     dashboarding.dashboard,
     database.connect,
-    database.doctor,
+    examining.doctor,
     database.export,
 )
 DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (database.migrate, database.backup, database.export)

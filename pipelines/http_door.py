@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import orjson
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -57,12 +57,12 @@ class HttpDoor:
         port: int | None,
         reception: Reception,
         receipts: Receipts,
-        registry: CollectorRegistry,
+        metrics: Callable[[], bytes],
         problems: Callable[[], dict[str, str]],
         tokens: Tokens,
     ) -> None:
         self._reception, self._receipts = reception, receipts
-        self._registry, self._problems, self._tokens = registry, problems, tokens
+        self._scrape, self._problems, self._tokens = metrics, problems, tokens
         self._socket = _listening(port or 0)
         app = Starlette(
             routes=[
@@ -109,7 +109,7 @@ class HttpDoor:
         return JSONResponse({"status": "ready"})
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(await run_in_threadpool(generate_latest, self._registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await run_in_threadpool(self._scrape), media_type=CONTENT_TYPE_LATEST)
 
     async def _events(self, request: Request) -> Response:
         self._authorise(request)

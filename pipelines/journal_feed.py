@@ -42,7 +42,7 @@ class Part(NamedTuple):
 class JournalFeed:
     """Makes batches, one at a time: the next one is asked for when the last one is committed.
 
-    `between` is called each time before it waits for the next one.
+    `between` is called each time before it waits for the next one. `sources` tells how the sources are, if that is new.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class JournalFeed:
         clock: Callable[[], datetime],
         halt: Halt,
         between: Callable[[], None],
+        sources: Callable[[], pl.DataFrame | None],
     ) -> None:
         self._journal = journal
         self._reception = reception
@@ -60,6 +61,7 @@ class JournalFeed:
         self._clock = clock
         self._halt = halt
         self._between = between
+        self._sources = sources
         self.part: Part | None = None
         """What the batch on its way is made of; None if it is a tick."""
         self.begun = 0.0
@@ -79,7 +81,7 @@ class JournalFeed:
             rows = self._read() if news else None
             self.part = None
             if rows is None or rows.is_empty():
-                yield Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), horizon=self._now())
+                yield self._tick()
                 continue
             self.position = int(rows["offset"][-1])
             decoded = self._decoder.decode(rows)
@@ -90,7 +92,12 @@ class JournalFeed:
                 Position(self._journal.identity, "journal", self.position, complete=False),
                 horizon=self._now(),
                 raw=decoded.raw,
+                sources=self._sources(),
             )
+
+    def _tick(self) -> Batch:
+        events, rejected = (pl.DataFrame(schema=schema) for schema in (EVENTS, REJECTED))
+        return Batch(events, rejected, horizon=self._now(), sources=self._sources())
 
     def _read(self) -> pl.DataFrame:
         """Messages whose senders were told that they are safe."""

@@ -29,13 +29,13 @@ from pipelines.receipts import Receipts
 from pipelines.reception import Reception
 from pipelines.replay import read_plant
 from pipelines.shards import Accountants
+from pipelines.source_watch import SourceWatch
 from pipelines.sources.mqtt import MqttIngest
 from pipelines.upkeep import Upkeep
 from pipelines.vitals import Vitals
-from storage.closed import note_closed
 from storage.journal import Journal, JournalDamaged
 from storage.places import Places
-from storage.recovery import ensure_sound, go_on_from
+from storage.recovery import Recovery, go_on_from, kept_sound
 from storage.running import Running
 from storage.salvage import Salvaged, mend
 from storage.serve import Serving
@@ -90,14 +90,15 @@ class _Engine:
         sources = [source for source in plant.sources if isinstance(source, MqttSource)]
         self._ingests = [MqttIngest(source, self._reception) for source in sources]
         self._vitals = Vitals(journal, self._reception, self._ingests)
-        self._metrics = Metrics(self._vitals)
+        self._watch = SourceWatch(self._ingests)
+        self._metrics = Metrics(self._vitals, self._watch)
         self._receipts = Receipts()
         self._tokens = Tokens(places)
         self._door = HttpDoor(
             http_port,
             self._reception,
             self._receipts,
-            self._metrics.registry,
+            self._metrics.scraped,
             self._vitals.problems,
             self._tokens,
         )
@@ -145,8 +146,9 @@ class _Engine:
         halt, vitals = self._halt, self._vitals
         halt.error = None
         self._receipts.forget()
-        self._make_sound()
+        self._watch.forget()
         with ExitStack() as stack:
+            self._tell(stack.enter_context(kept_sound(self._places, _now, self._salvaged)))
             store = stack.enter_context(
                 Store(
                     self._places.db,
@@ -171,22 +173,21 @@ class _Engine:
                 vitals.trouble, vitals.flushed = None, time.monotonic()
                 upkeep.attend()
 
-            feed = JournalFeed(self._journal, self._reception, self._decoder, _now, halt, between)
+            feed = JournalFeed(self._journal, self._reception, self._decoder, _now, halt, between, self._watch.news)
 
             def committed(pending: Pending, outcome: Outcome) -> None:
                 self._metrics.flushed(pending, outcome, feed.part, time.monotonic() - feed.begun)
                 if feed.part is not None:
+                    self._watch.hear(feed.part)
                     self._receipts.decide(pending, feed.part.origin, feed.position)
 
             run(dataflow(feed.batches(vitals.position), store, self._plant, accountants, 1, committed, halt), halt)
             vitals.trouble = "stopping"
             store.settle()
             self._receipts.release()
-        note_closed(self._places)
 
-    def _make_sound(self) -> None:
-        """See to it that the store can be opened, whatever happened to it."""
-        recovery = ensure_sound(self._places, _now, self._salvaged)
+    def _tell(self, recovery: Recovery | None) -> None:
+        """What had to be done before the store could be opened."""
         for found in (self._salvaged, recovery):
             if found is not None:
                 log.error("data was damaged", found=str(found))

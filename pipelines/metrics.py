@@ -1,20 +1,17 @@
 """What the engine counts and measures, for Prometheus: docs/operations.md says what each one means."""
 
 import time
-from collections import deque
 from functools import partial
 from typing import Final
 
-import polars as pl
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from pipelines.journal_feed import Part
+from pipelines.source_watch import SourceWatch
 from pipelines.sources.mqtt import MqttIngest
 from pipelines.vitals import Vitals
 from storage.store import Outcome, Pending
 
-SKEW_WINDOW: Final = 60.0
-"""seconds of messages that the clock of a source is judged by."""
 _FLUSH_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -23,24 +20,21 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 class Metrics:
     """The registry of an engine, kept up to date by its dataflow and, when it is asked, from its vitals."""
 
-    def __init__(self, vitals: Vitals) -> None:
-        self.registry = CollectorRegistry()
-        self._vitals = vitals
-        self._skews: dict[str, deque[tuple[float, int]]] = {}
+    def __init__(self, vitals: Vitals, watch: SourceWatch) -> None:
+        self._registry = CollectorRegistry()
+        self._watch = watch
         self._messages = self._counter("messages", "Messages taken from the journal, by source", "source")
         self._events = self._counter("events", "Events by what became of them", "outcome")
         self._late = self._counter("late_events", "Events that happened before the horizon of the flush before")
         self._rejected = self._counter("rejected_events", "Events that could not be used, by reason", "reason")
         self._retries = self._counter("dataflow_retries", "Times the dataflow had to start again after a fault")
         self._flush = Histogram(
-            "oeeflow_flush_seconds", "From a batch to its commit", registry=self.registry, buckets=_FLUSH_SECONDS
+            "oeeflow_flush_seconds", "From a batch to its commit", registry=self._registry, buckets=_FLUSH_SECONDS
         )
-        self._skew = Gauge(
-            "oeeflow_clock_skew_seconds",
-            "Least age of a source's events on arrival in the last minute; below 0: its clock is ahead",
-            ["source"],
-            registry=self.registry,
+        self._skew = self._gauge(
+            "clock_skew_seconds", "Least age of events on arrival in the last minute", "source"
         )
+        self._silence = self._gauge("source_silence_seconds", "Time since a source was last heard of", "source")
         for name, meaning, value in (
             ("lag_messages", "Messages in the journal that the store does not hold yet", lambda: vitals.lag()[0]),
             ("lag_seconds", "How long the oldest of them waits", lambda: vitals.lag()[1]),
@@ -82,38 +76,26 @@ class Metrics:
             self._rejected.labels(reason).inc(number)
         for source, number in part.received["source"].value_counts().iter_rows():
             self._messages.labels(source).inc(number)
-        self._judge_clocks(part)
 
     def retried(self) -> None:
         """The dataflow starts again."""
         self._retries.inc()
 
-    def skews(self) -> dict[str, float]:
-        """The clock skew of each source heard of lately, in seconds."""
-        return {source: min(skew for _, skew in seen) / 1e6 for source, seen in self._skews.items() if seen}
+    def scraped(self) -> bytes:
+        """Everything, in the text format of Prometheus."""
+        for gauge, values in ((self._skew, self._skews()), (self._silence, self._watch.silences())):
+            for source, value in values.items():
+                gauge.labels(source).set(value)
+        return generate_latest(self._registry)
 
-    def _judge_clocks(self, part: Part) -> None:
-        now = time.monotonic()
-        ages = (
-            part.events.select("line", "ts")
-            .join(part.origin.select("line", "offset"), on="line")
-            .join(part.received, on="offset")
-            .group_by("source")
-            .agg(age=(pl.col("received_at") - pl.col("ts")).min())
-        )
-        for source, age in ages.iter_rows():
-            seen = self._skews.setdefault(source, deque())
-            seen.append((now, age))
-            while seen[0][0] < now - SKEW_WINDOW:
-                seen.popleft()
-        for source, skew in self.skews().items():
-            self._skew.labels(source).set(skew)
+    def _skews(self) -> dict[str, float]:
+        return {source: skew / 1e6 for source, skew in self._watch.skews().items()}
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(f"oeeflow_{name}", meaning, labels, registry=self.registry)
+        return Counter(f"oeeflow_{name}", meaning, labels, registry=self._registry)
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(f"oeeflow_{name}", meaning, labels, registry=self.registry)
+        return Gauge(f"oeeflow_{name}", meaning, labels, registry=self._registry)
 
 
 def _age(at: float | None) -> float:

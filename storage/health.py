@@ -57,22 +57,29 @@ def findings(path: Path) -> Iterator[Finding]:
             yield Finding("warning", "reading", access.way.note, "start the engine, or wait until it answers")
         for look in (_plant, _events, _rejected, _positions, _sources, _recoveries):
             yield from look(lambda statement: access.query(statement).rows())
+    except StorageError as error:
+        yield Finding("error", "reading", str(error), error.hint or "")
     finally:
         access.close()
     yield from _snapshots(places)
 
 
-def plant_of(path: Path) -> tuple[Path, str]:
-    """Where the plant file of a store is, and what was in it. Raises StorageError when the store does not tell."""
+def plant_of(path: Path) -> str:
+    """The plant file of a store: the file if it is still there, else what was in it; empty if it knows none.
+
+    Raises StorageError when the store cannot be read.
+    """
+    if not path.exists():
+        return ""
     access = Access(path)
     try:
         rows = access.query("SELECT path, text FROM plants").rows()
     finally:
         access.close()
     if not rows:
-        msg = "the store knows no plant file yet"
-        raise StorageError(msg, hint="fill it with `oeeflow run` or `oeeflow replay`")
-    return Path(rows[0][0]), str(rows[0][1])
+        return ""
+    file, text = Path(rows[0][0]), str(rows[0][1])
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else text
 
 
 def _disk(places: Places) -> Iterator[Finding]:

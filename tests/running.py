@@ -50,6 +50,10 @@ class Engine:
         until(lambda: self.process.poll() is not None or self.asked("/readyz")[0] == 200)
         assert self.process.poll() is None, self.said()
 
+    def answers(self) -> bool:
+        """Whether it has come so far that it answers."""
+        return self.asked("/livez")[0] == 200
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to stop, and see that it does so in order."""
         self.process.send_signal(number)

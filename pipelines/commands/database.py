@@ -47,39 +47,6 @@ def connect(db: Db, form: Output = Format.TABLE) -> None:
         write_text(f"\n{recipe.program} ({recipe.gives})\n    {lines}")
 
 
-def doctor(db: Db, form: Output = Format.TABLE) -> None:
-    """Check versions, the store, the disk and the plant file; ends with 1 if something needs doing.
-
-    Examples:
-      oeeflow doctor --db kpi.duckdb
-    """
-    import platform
-    import zoneinfo
-    from importlib.metadata import version
-
-    import polars as pl
-
-    from storage.health import Finding, findings
-
-    found = [Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "bytewax"))
-    found.append(Finding("ok", "packages", packages))
-    zones = len(zoneinfo.available_timezones())
-    if zones:
-        found.append(Finding("ok", "time zones", f"{zones} known"))
-    else:
-        found.append(Finding("fail", "time zones", "no time zone data", "install the Python package tzdata"))
-    found += findings(db)
-    if form is Format.TABLE:
-        for finding in found:
-            advice = f"\n      {finding.advice}" if finding.advice else ""
-            write_text(f"{finding.level:<4}  {finding.subject}: {finding.text}{advice}")
-    else:
-        emit(pl.DataFrame(found), form)
-    if any(finding.level != "ok" for finding in found):
-        raise typer.Exit(1)
-
-
 def migrate(db: Db) -> None:
     """Bring a store of an older oeeflow up to date.
 

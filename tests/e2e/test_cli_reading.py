@@ -157,7 +157,7 @@ def test_the_catalogue_needs_no_store() -> None:
 
 
 def test_the_doctor_finds_a_missing_plant_file(db: Path) -> None:
-    assert b"fail" not in oeeflow("doctor", db=db)[0]
+    assert b"error" not in oeeflow("doctor", db=db)[0]
     out, _ = oeeflow("doctor", db=db.with_name("none.duckdb"), code=1)
     assert b"there is no store" in out
 

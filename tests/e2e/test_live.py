@@ -18,7 +18,6 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.broker import Broker
-from tests.broker import broker as started
 from tests.engine import dump, fill, queried, unequal
 from tests.running import ROOT, Engine, running, until
 
@@ -42,7 +41,6 @@ broker = "mqtt://127.0.0.1:{port}"
 topics = ["acme/ulm/#"]
 keepalive = "4s"
 """ + "".join(f'[equipment."{path}"]\nlevel = "unit"\n' for path in MACHINES)
-PERSISTENT = ("allow_anonymous true", "persistence true", "autosave_on_changes true", "autosave_interval 1")
 Event = dict[str, Any]
 
 
@@ -102,7 +100,7 @@ class Machines:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with started(tmp_path_factory.mktemp("broker")) as broker:
+    with Broker(tmp_path_factory.mktemp("broker"), lasting=False) as broker:
         yield broker
 
 
@@ -127,7 +125,7 @@ def assert_all_and_once(engine: Engine, plant: Path, machines: "Machines") -> No
     assert stored == []
     ids = {row["id"] for row in queried(engine.db, "SELECT id FROM events")}
     assert ids == {event["id"] for event in machines.events}
-    (row,) = queried(engine.db, "SELECT epoch_us(horizon) AS horizon FROM plants")
+    (row,) = queried(engine.db, "SELECT horizon FROM horizons")
     undisturbed = engine.db.with_name("undisturbed.duckdb")
     fill(undisturbed, plant.read_text(), [machines.events], until=row["horizon"])
     assert unequal(dump(undisturbed), dump(engine.db)) == {}
@@ -173,12 +171,14 @@ def test_figures_move_without_events(plant: Path, tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_killed_at_random_moments(plant: Path, broker: Broker, tmp_path: Path) -> None:
     rng = random.Random(3)
-    engine = Engine(plant, tmp_path / "kpi.duckdb")
-    with Machines(broker.port, 200) as machines:
+    with running(plant, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 200) as machines:
         for _ in range(KILLS):
-            engine.start()
-            time.sleep(rng.uniform(0.5, 4))
+            if rng.random() < 0.8:  # else while it starts
+                until(engine.answers)
+            time.sleep(rng.uniform(0, 1.5))
             engine.kill()
+            engine.start()
+        engine.kill()
         engine.start()
         begun = time.monotonic()
         engine.ready()
@@ -214,7 +214,7 @@ def test_a_stopped_process_goes_on(plant: Path, broker: Broker, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_the_broker_dies_and_comes_back(tmp_path: Path) -> None:
-    with started(tmp_path, *PERSISTENT, f"persistence_location {tmp_path}/") as broker:
+    with Broker(tmp_path / "broker") as broker:
         path = tmp_path / "plant.toml"
         path.write_text(PLANT.format(port=broker.port))
         with running(path, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 100) as machines:
