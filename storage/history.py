@@ -14,6 +14,7 @@ from storage.schema import EVENT_COLUMNS
 
 _HOUR_US = 60 * MINUTE_US
 _APART_US = 6 * _HOUR_US
+_FLUSHES_APART = 8
 _TURNS = 8
 REACHES = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 400 * 365 * 24 * _HOUR_US)
 
@@ -38,11 +39,13 @@ RETRACTED = pl.Schema({"equipment": pl.String, "target": pl.String})
 """Events that count as never sent."""
 
 
-def in_turn(windows: pl.DataFrame, answer: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
-    """The answers to questions about windows from `first` to `last`, asked apart where long times lie between them."""
+def in_turn(
+    windows: pl.DataFrame, answer: Callable[[pl.DataFrame], pl.DataFrame], apart: int = _APART_US
+) -> pl.DataFrame:
+    """The answers to questions about windows from `first` to `last`, asked apart where much lies between them."""
     windows = windows.sort("first")
     gap = pl.col("first") - pl.col("last").cum_max().shift(1)
-    gaps = windows.select(gap.alias("gap")).with_row_index("place").filter(pl.col("gap") > _APART_US)
+    gaps = windows.select(gap.alias("gap")).with_row_index("place").filter(pl.col("gap") > apart)
     places = sorted(gaps.top_k(_TURNS - 1, by="gap")["place"])
     ends = zip([0, *places], [*places, windows.height], strict=True)
     return pl.concat([answer(windows[begin:end]) for begin, end in ends])
@@ -146,6 +149,22 @@ def _touching(con: Connection, asked: pl.DataFrame) -> pl.DataFrame:
     return microseconds(found)
 
 
+def events_of(con: Connection, asked: pl.DataFrame) -> pl.DataFrame:
+    """The events with the given `equipment` and `id` that a `flush` took in."""
+    flushes = asked.with_columns(first="flush", last="flush")
+    return in_turn(flushes, lambda part: _events_of(con, part), _FLUSHES_APART)
+
+
+def _events_of(con: Connection, asked: pl.DataFrame) -> pl.DataFrame:
+    with bound(con, asked=asked):
+        found = con.execute(
+            f"SELECT {_EVENT} FROM events e SEMI JOIN asked a ON a.flush = e.flush AND a.equipment = e.equipment "
+            "AND a.id = e.id WHERE e.flush BETWEEN $1 AND $2",
+            asked.select(pl.col("first").min(), pl.col("last").max()).row(0),
+        ).pl()
+    return microseconds(found)
+
+
 def first_accounted(con: Connection, paths: list[str], retracted: pl.DataFrame) -> dict[str, int]:
     """For each path with own state, count or counter events the instant of the first."""
     with bound(con, asked=pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}), retracted=retracted):
@@ -161,10 +180,10 @@ def first_accounted(con: Connection, paths: list[str], retracted: pl.DataFrame) 
 def corrections(con: Connection) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All rulings on past times that hold, and all retractions: few, so they are kept at hand."""
     retracted = con.execute(
-        "SELECT DISTINCT equipment, details->>'$.target' AS target FROM events WHERE type = 'retract'"
+        "SELECT DISTINCT equipment, details->>'$.target' AS target FROM corrections WHERE type = 'retract'"
     ).pl()
     with bound(con, retracted=retracted):
-        rulings = con.execute(f"SELECT {_EVENT} FROM events e WHERE type = 'reclassify' AND {_KEPT}").pl()
+        rulings = con.execute(f"SELECT {_EVENT} FROM corrections e WHERE type = 'reclassify' AND {_KEPT}").pl()
     return microseconds(rulings), retracted
 
 

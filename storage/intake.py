@@ -7,11 +7,12 @@ import polars as pl
 
 from kpis.event_lines import as_lines
 from kpis.events import EVENTS, REJECTED, canonical_content
-from storage.database import Connection, bound, instants, microseconds
-from storage.history import EVENT_FIELDS, first_accounted
+from storage.database import Connection, bound
+from storage.history import EVENT_FIELDS, events_of, first_accounted
 from storage.ids import SeenIds, keys
 from storage.ledger import ACCOUNTABLE, Ledger, first_own, kinds_of
 from storage.planning import Taken
+from storage.runs import Numbers, Places
 
 CORRECTIONS = ("reclassify", "retract")
 
@@ -26,11 +27,8 @@ class Admitted:
     late: int
 
 
-def admit(con: Connection, ledger: Ledger, ids: SeenIds | None, events: pl.DataFrame, until: int | None) -> Admitted:
-    """Sort the events of a batch. Events at or after `until` are left out, corrections by what they refer to.
-
-    Without `ids` every event is looked up in the store.
-    """
+def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, until: int | None) -> Admitted:
+    """Sort the events of a batch. Events at or after `until` are left out, corrections by what they refer to."""
     if until is not None:
         refers_to = pl.when(pl.col("type") == "reclassify").then("start").otherwise("ts")
         events = events.filter((refers_to < until) | (pl.col("type") == "retract"))
@@ -39,14 +37,12 @@ def admit(con: Connection, ledger: Ledger, ids: SeenIds | None, events: pl.DataF
     rejected = [_rejected(unknown, "unknown_equipment", "the plant file does not know this equipment")]
     events = _identified(events.filter(known) if unknown.height else events)
     batch = keys(events)
-    seen = (
-        pl.Series(ids.seen(batch, events["ts"])) if ids is not None else pl.repeat(value=True, n=len(batch), eager=True)
-    )
-    suspect = seen | pl.Series(batch).is_duplicated()
+    places, flushes = ids.find(batch)
+    suspect = pl.Series(batch).is_duplicated().scatter(places, True)
     new, duplicates = events, 0
     if suspect.any():
-        new, again, reused = _compared(con, events.filter(suspect), events.filter(~suspect))
-        duplicates = again
+        stored = events_of(con, _asked(events, places, flushes))
+        new, duplicates, reused = _compared(events.filter(suspect), stored, events.filter(~suspect))
         rejected.append(
             _rejected(reused, "id_reused", "another event of this equipment with other content has this id; it stays")
         )
@@ -69,12 +65,18 @@ def _identified(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _compared(con: Connection, suspects: pl.DataFrame, certain: pl.DataFrame) -> tuple[pl.DataFrame, int, pl.DataFrame]:
+def _asked(events: pl.DataFrame, places: Places, flushes: Numbers) -> pl.DataFrame:
+    """Questions for events whose keys were found: `equipment`, `id` and the `flush` that may have it."""
+    return events[places].select("equipment", "id", flush=pl.Series(flushes).cast(pl.Int32)).unique()
+
+
+def _compared(
+    suspects: pl.DataFrame, stored: pl.DataFrame, certain: pl.DataFrame
+) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     """Suspects beside what has their id: new events (the certain ones too), number of duplicates, reused ids."""
     name = ["equipment", "id"]
     suspects = suspects.with_columns(content=canonical_content(suspects)).with_row_index("n")
-    stored = _stored(con, suspects)
-    stored = stored.select(*name, known=canonical_content(stored))
+    stored = stored.select(*name, known=canonical_content(_canonical(stored)))
     first = suspects.unique(name, keep="first", maintain_order=True).select(*name, "n", known="content")
     first = first.join(stored, on=name, how="left").select(
         *name, n=pl.when(pl.col("known_right").is_null()).then("n"), known=pl.coalesce("known_right", "known")
@@ -85,36 +87,6 @@ def _compared(con: Connection, suspects: pl.DataFrame, certain: pl.DataFrame) ->
     new = pl.concat([certain, judged.filter("new").select(certain.columns)])
     again = judged.filter(~pl.col("new") & pl.col("same")).height
     return new, again, judged.filter(~pl.col("new") & ~pl.col("same")).select(certain.columns)
-
-
-def _stored(con: Connection, suspects: pl.DataFrame) -> pl.DataFrame:
-    """The events in the store that have the ids of the suspects.
-
-    Repeated events are found by their time first, so that only a reused id costs a search through all.
-    """
-    columns = ", ".join(f'e."{name}"' for name in EVENT_FIELDS)
-    asked = instants(suspects.select("equipment", "id", "ts").unique(), "ts")
-    bounds = asked.select(first=pl.col("ts").min(), last=pl.col("ts").max()).row(0)
-    with bound(con, asked=asked):
-        same_time = con.execute(
-            f"SELECT {columns} FROM events e SEMI JOIN asked a ON a.equipment = e.equipment AND a.id = e.id "
-            "AND a.ts = e.ts WHERE e.ts BETWEEN $1 AND $2",
-            bounds,
-        ).pl()
-    asked = asked.join(same_time.select("equipment", "id"), on=["equipment", "id"], how="anti")
-    found = [same_time]
-    if asked.height:
-        found.append(by_id(con, asked.select("equipment", "id")))
-    return _canonical(microseconds(pl.concat(found)))
-
-
-def by_id(con: Connection, asked: pl.DataFrame) -> pl.DataFrame:
-    """The events in the store with the given `equipment` and `id`, of whatever age."""
-    columns = ", ".join(f'e."{name}"' for name in EVENT_FIELDS)
-    with bound(con, asked=asked.unique()):
-        return con.execute(
-            f"SELECT {columns} FROM events e SEMI JOIN asked a ON a.equipment = e.equipment AND a.id = e.id"
-        ).pl()
 
 
 def _canonical(events: pl.DataFrame) -> pl.DataFrame:
@@ -128,7 +100,7 @@ def _rejected(events: pl.DataFrame, reason: str, detail: str) -> pl.DataFrame:
     ).select(REJECTED.names())
 
 
-def digest(con: Connection, ledger: Ledger, new: pl.DataFrame) -> tuple[Taken, Ledger]:
+def digest(con: Connection, ledger: Ledger, ids: SeenIds, new: pl.DataFrame) -> tuple[Taken, Ledger]:
     """What new events change, and the ledger with their corrections and first instants."""
     retractions = new.filter(pl.col("type") == "retract").select(
         "equipment", target=pl.col("details").str.json_path_match("$.target")
@@ -136,20 +108,22 @@ def digest(con: Connection, ledger: Ledger, new: pl.DataFrame) -> tuple[Taken, L
     fresh = retractions.unique().join(ledger.retracted, on=["equipment", "target"], how="anti")
     retracted = pl.concat([ledger.retracted, fresh])
     columns = list(EVENT_FIELDS)
-    removed = _canonical(microseconds(by_id(con, fresh.rename({"target": "id"})))) if fresh.height else new.clear()
-    removed = removed.filter(pl.col("type") != "retract").select(columns)
+    targets = fresh.rename({"target": "id"})
+    removed = events_of(con, _asked(targets, *ids.find(keys(targets)))) if fresh.height else new.select(columns).clear()
+    removed = removed.filter(pl.col("type") != "retract")
     effective = _kept(new.select(columns), retracted)
     rulings = effective.filter(pl.col("type") == "reclassify")
     unruled = removed.filter(pl.col("type") == "reclassify")
     added = effective.filter(~pl.col("type").is_in(CORRECTIONS))
     gone = removed.filter(~pl.col("type").is_in(CORRECTIONS))
+    ruled = set(rulings["equipment"])
     after = replace(
         ledger,
         retracted=retracted,
         rulings=_kept(pl.concat([ledger.rulings, rulings]), retracted),
         accounted=dict(ledger.accounted),
         # A ruling on time to come changes when its equipment is due.
-        due={path: at for path, at in ledger.due.items() if path not in set(rulings["equipment"])},
+        due={path: at for path, at in ledger.due.items() if path not in ruled},
     )
     kinds = kinds_of(added)
     first = _moved(con, ledger, after, kinds, gone)

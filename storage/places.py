@@ -27,6 +27,11 @@ class Places:
         return self.folder / "snapshots"
 
     @property
+    def ids(self) -> Path:
+        """The folder of keys of all events, made from them."""
+        return self.folder / "ids"
+
+    @property
     def live(self) -> Path:
         """Where a running engine says how it is reached; gone when none is running."""
         return self.folder / "live.json"

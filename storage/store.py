@@ -19,18 +19,17 @@ from kpis.work import Accounts, Work, newest
 from storage import catalog
 from storage.changes import SEGMENTS
 from storage.database import Reading, bound, connect, instants
-from storage.history import first_accounted
+from storage.flushes import Flush
+from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds, keys
-from storage.intake import admit, digest
+from storage.intake import CORRECTIONS, admit, digest
 from storage.ledger import Ledger, kinds_of, load, widen
 from storage.memory import Memory
 from storage.migrations import migrate
+from storage.places import Places
 from storage.planning import plan, work_on
 from storage.views import create_views
 from storage.writer import Position, Transaction
-
-FEW_IDS = 20_000
-"""So many events are looked up by id in the store before all of its ids are loaded."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Batch:
 
     `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
     the newest event. `raw` gives the original bytes of lines by their numbers. `retried` are the digests of rejected
-    events that the batch tries again.
+    events that the batch tries again. `sources`: how the live sources are now, if that changed.
     """
 
     events: pl.DataFrame
@@ -49,6 +48,7 @@ class Batch:
     horizon: int | None = None
     raw: Callable[[pl.Series], pl.Series] | None = None
     retried: pl.Series | None = None
+    sources: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Store:
         self._clock = clock
         self._interrupted = interrupted
         self._file = connect(path, read_only=False)
-        migrate(self._file)
+        migrated = migrate(self._file)
         self._con = Reading(self._file, self.settle)
         self._last: Transaction | None = None
         self._writer = self._file.cursor()
@@ -112,12 +112,14 @@ class Store:
         self._ledger = load(self._con, plant)
         self._memory = Memory.empty()
         self._open: Transaction | None = None
-        self._ids: SeenIds | None = None
-        self._looked_up = 0
+        self._flushed: Flush | None = None
+        self._grace_us = min(item.grace_us for item in plant.equipment.values())
+        self._seen: SeenIds | None = None
+        self._places = Places(path)
         self._days: tuple[date, date] | None = None
         self.rebuilt = False
         try:
-            self._settle(plant_path)
+            self._settle(plant_path, bool(migrated))
         except BaseException:
             self.close()
             raise
@@ -136,11 +138,15 @@ class Store:
             if self._open:
                 self._open.roll_back()
             self.settle()
+            if self._seen:
+                self._seen.close()
         finally:
             self._pool.shutdown()
             self._writer.close()
-            self._file.execute("CHECKPOINT")
-            self._file.close()
+            try:
+                self._file.execute("CHECKPOINT")
+            finally:
+                self._file.close()
 
     def settle(self) -> None:
         """Wait until everything committed is durable. Raises what went wrong."""
@@ -194,11 +200,11 @@ class Store:
 
     def take(self, batch: Batch) -> Pending:
         """Find out what is new in a batch and what it changes."""
-        admitted = admit(self._con, self._ledger, self._seen(batch.events.height), batch.events, batch.until)
+        admitted = admit(self._con, self._ledger, self._ids(), batch.events, batch.until)
         refused = admitted.rejected
         if refused.height and batch.raw is not None:
             refused = refused.with_columns(raw=batch.raw(refused["line"]))
-        taken, after = digest(self._con, self._ledger, admitted.new)
+        taken, after = digest(self._con, self._ledger, self._ids(), admitted.new)
         if taken.removed.height:
             self._memory = self._memory.without(taken.removed, after.plant)
         ranges = widen(self._ledger.ranges, kinds_of(admitted.new))
@@ -218,37 +224,31 @@ class Store:
         transaction.wait()
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
-            segments = transaction.write_accounts(pending.work, accounts, before.horizon)
+            # A window is not closed before its grace is over, so what changes before then revises none.
+            told = None if before.horizon is None else before.horizon - self._grace_us
+            segments = transaction.write_accounts(pending.work, accounts, told)
             after = replace(after, due=_due(after.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
         rejected = self._write_rejected(transaction, pending)
         outcome = Outcome(pending.new.height, pending.duplicates, rejected, pending.late)
-        self._write_flush(transaction, before, after, pending, outcome, segments)
+        flush = self._write_flush(transaction, before, after, pending, outcome, segments)
         self._write_catalog(transaction, before, after)
+        corrections = pending.new.filter(pl.col("type").is_in(CORRECTIONS)).select(EVENT_FIELDS)
+        transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
         transaction.commit()
-        self._last, self._open = transaction, None
+        self._last, self._open, self._flushed = transaction, None, flush
         self._ledger = after
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after)
-        if self._ids is not None:
-            self._ids.add(keys(pending.new), newest(pending.new["ts"]) or 0)
+        self._ids().add(keys(pending.new), after.flush)
         return outcome
 
-    def _seen(self, asked: int) -> SeenIds | None:
-        """The ids in the store; None as long as it is quicker to look up the few that are asked for."""
-        self._looked_up += asked
-        if self._ids is None and self._looked_up > FEW_IDS:
-            self._ids = self._stored_ids()
-        return self._ids
-
-    def _stored_ids(self) -> SeenIds:
-        ids = SeenIds()
-        query = self._con.execute("SELECT equipment, id, epoch_us(ts) AS ts FROM events")
-        for part in query.to_arrow_reader(500_000):
-            events = pl.DataFrame(pl.from_arrow(part))
-            ids.add(keys(events), newest(events["ts"]) or 0)
-        return ids
+    def _ids(self) -> SeenIds:
+        """The ids in the store, opened when they are first asked for."""
+        if self._seen is None:
+            self._seen = SeenIds(self._con, self._places.ids)
+        return self._seen
 
     def _horizon(self, batch: Batch, new: pl.DataFrame, ranges: pl.DataFrame) -> int | None:
         """Everything taken in pushes the horizon; events left out by `until` do not, nor corrections made later."""
@@ -284,32 +284,32 @@ class Store:
         pending: Pending,
         outcome: Outcome,
         segments: pl.DataFrame,
-    ) -> None:
+    ) -> Flush:
         position = pending.batch.position
-        flush = pl.DataFrame(
-            {
-                "flush": [after.flush],
-                "committed_at": [self._clock()],
-                "horizon_before": [before.horizon],
-                "horizon": [after.horizon],
-                "source": [position.source if position else None],
-                "taken": [outcome.taken],
-                "duplicates": [outcome.duplicates],
-                "rejected": [outcome.rejected],
-                "late": [outcome.late],
-            }
-        )
-        transaction.insert("flushes", instants(flush, "horizon_before", "horizon"))
+        flush = Flush(
+            after.flush,
+            self._clock(),
+            before.horizon,
+            after.horizon,
+            position.source if position else None,
+            **asdict(outcome),
+            plain=segments.is_empty(),
+        ).following(self._flushed)
+        flush.write(transaction, self._flushed)
         if segments.height:
             transaction.insert("changes", instants(segments.with_columns(flush=pl.lit(after.flush)), "start", "end"))
         if position:
             row = pl.DataFrame([asdict(position)])
             transaction.replace("positions", row, "digest")
-        transaction.refill("event_ranges", instants(after.ranges, "first_ts", "last_ts"))
+        if pending.batch.sources is not None:
+            transaction.refill("source_health", instants(pending.batch.sources, "since", "last_received_at"))
+        if pending.new.height:
+            transaction.refill("event_ranges", instants(after.ranges, "first_ts", "last_ts"))
+        return flush
 
     def _write_catalog(self, transaction: Transaction, before: Ledger, after: Ledger) -> None:
         """What readers need to know of the plant, where it changed."""
-        if after.horizon != before.horizon:
+        if after.horizon is not None and after.horizon != before.horizon:
             transaction.set_horizon(after.horizon)
         ordering = [set(ledger.ranges.filter(pl.col("type") == "order")["equipment"]) for ledger in (before, after)]
         if after.accounted != before.accounted or ordering[0] != ordering[1]:
@@ -319,11 +319,11 @@ class Store:
             catalog.write_calendars(transaction, after.plant, *days)
             self._days = days
 
-    def _settle(self, plant_path: str) -> None:
+    def _settle(self, plant_path: str, migrated: bool) -> None:
         """Make the store follow the plant file: if what changes numbers is new, all results are made anew."""
         plant = self._ledger.plant
         known = self._con.execute("SELECT fingerprint, text FROM plants").fetchall()
-        if known and known[0] == (plant.fingerprint, plant.text):
+        if known and not migrated and known[0] == (plant.fingerprint, plant.text):
             return
         anew = bool(known) and known[0][0] != plant.fingerprint
         transaction = self._transaction()
@@ -337,7 +337,7 @@ class Store:
                 self._ledger = replace(self._ledger, accounted=accounted)
                 self._recompute(transaction)
                 self.rebuilt = True
-            catalog.write_plant(transaction, plant, plant_path, self._ledger.horizon)
+            catalog.write_plant(transaction, plant, plant_path)
             catalog.write_equipment(transaction, self._ledger)
             self._days = catalog.days_of(self._ledger)
             if self._days:
