@@ -62,8 +62,7 @@ def live(plant_path: Path, db: Path, *, http_port: int | None = None, quack_port
         _make(places)
         while not halt.asked:
             try:
-                salvaged = mend(places.journal, _now)
-                with _journal(places) as journal:
+                with _journal(places) as (journal, salvaged):
                     _Engine(plant, plant_path, places, journal, salvaged, halt, http_port, quack_port).run()
                 return
             except JournalDamaged as error:
@@ -220,9 +219,10 @@ def _make(places: Places) -> None:
 
 
 @contextmanager
-def _journal(places: Places) -> Iterator[Journal]:
-    """The journal, for as long as the engine has it to itself."""
+def _journal(places: Places) -> Iterator[tuple[Journal, Salvaged | None]]:
+    """The journal, for as long as the engine has it to itself, and what had to be done to it."""
     try:
+        salvaged = mend(places.journal, _now)
         journal = Journal(places.journal)
     except StoreLockedError as error:
         running = Running.read(places)
@@ -230,7 +230,7 @@ def _journal(places: Places) -> Iterator[Journal]:
         msg = f"the store {places.db} is being written by {who}"
         raise StoreLockedError(msg, hint="stop it first, or name another store with --db") from error
     with closing(journal):
-        yield journal
+        yield journal, salvaged
 
 
 def _now() -> datetime:

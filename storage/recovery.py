@@ -5,13 +5,15 @@ lost is in the journal and in the files that were replayed (see docs/adr/0008-th
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from kpis.errors import StorageError
+import duckdb
+
+from kpis.errors import StorageError, StoreLockedError
 from storage.closed import closed_in_order, logs, note_closed, taken_in
 from storage.database import connect
 from storage.journal import Journal, Reach, reach
@@ -74,9 +76,22 @@ def ensure_sound(places: Places, clock: Callable[[], datetime], salvaged: Salvag
 
 
 @contextmanager
-def kept_sound(places: Places, clock: Callable[[], datetime]) -> Iterator[Recovery | None]:
-    """`ensure_sound` before the block and `note_closed` after it, for a block that opens the store and closes it."""
-    yield ensure_sound(places, clock)
+def kept_sound(
+    places: Places, clock: Callable[[], datetime], salvaged: Salvaged | None = None
+) -> Iterator[Recovery | None]:
+    """`ensure_sound` before the block and `note_closed` after it, for a block that opens the store and closes it.
+
+    A store that could not be read or written in the block is read to the end at the next start.
+    """
+    recovery = ensure_sound(places, clock, salvaged)
+    try:
+        yield recovery
+    except StoreLockedError:
+        raise
+    except (duckdb.Error, StorageError):
+        with suppress(OSError):
+            places.suspect.touch()
+        raise
     note_closed(places)
 
 
@@ -94,7 +109,9 @@ def go_on_from(journal: Journal, position: int) -> None:
 def _fault(places: Places) -> str | None:
     """What is wrong with the store; None when nothing is, or nothing was ever kept."""
     if not places.db.exists():
-        kept = snapshots(places) or logs(places.db) or _messages(reach(places.journal))
+        journal = reach(places.journal)
+        once = places.closed.exists() or (journal and journal.first > 1)
+        kept = snapshots(places) or logs(places.db) or (once and _messages(journal))
         return f"the store {places.db} is gone" if kept else None
     if closed_in_order(places):
         return None
