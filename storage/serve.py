@@ -33,7 +33,7 @@ READERS_SHARE: Final = 0.85
 AT_ONCE: Final = 8
 _LONGEST_STATEMENT: Final = 1 << 20
 _TICK_SECONDS: Final = 0.05
-_LESS_URGENT: Final = 10
+_LESS_URGENT: Final = 5
 _CHUNK: Final = 1 << 20
 
 

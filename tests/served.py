@@ -25,6 +25,7 @@ from storage.writer import Position
 from tests.engine import batch
 from tests.oracle.shorthand import count, one_unit, state
 
+ROOT = Path(__file__).parents[1]
 AT_ONCE = 20
 PLANT = one_unit('ideal_cycle = "1s"')
 
@@ -63,7 +64,7 @@ def commit(store: Store, number: int) -> None:
 def serving_process(db: Path, commits: int = 1, pause: float = 0.0) -> Iterator["subprocess.Popen[str]"]:
     """The same in a process of its own, once it serves; what is left of it is killed at the end."""
     command = [sys.executable, "-m", "tests.served", str(db), str(commits), str(pause)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -132,7 +132,7 @@ HARMLESS = [
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str, Places]]:
     """A store with one commit, written and served."""
     db = tmp_path_factory.mktemp("served") / "kpi.duckdb"
-    with served(db, seconds=1.5) as (store, address):
+    with served(db, seconds=2.5) as (store, address):
         commit(store, 0)
         yield store, address, Places(db)
 
@@ -248,7 +248,7 @@ def test_a_port_that_is_taken_is_told(engine: tuple[Store, str, Places]) -> None
 
 @pytest.mark.parametrize(
     ("statement", "why"),
-    [(SELF_JOIN, "stopped after 1.5 s"), (SORT, "stopped"), (HOARD, "stopped|memory")],
+    [(SELF_JOIN, "stopped after 2.5 s"), (SORT, "stopped"), (HOARD, "stopped|memory")],
     ids=["2-billion-pair join", "big sort", "a list in memory"],
 )
 def test_a_runaway_query_is_stopped_and_the_writer_goes_on(
