@@ -68,7 +68,10 @@ def _silent(board: Board) -> list[Matter]:
 def _unclassified(board: Board, longer_than_us: int) -> list[Matter]:
     """Stops of category down that nobody gave a reason for, by machine, over the last day."""
     rows = board.stops.filter(
-        (pl.col("category") == "down") & pl.col("reason").is_null() & ~pl.col("minor") & (pl.col("us") >= longer_than_us)
+        (pl.col("category") == "down")
+        & pl.col("reason").is_null()
+        & ~pl.col("minor")
+        & (pl.col("us") >= longer_than_us)
     )
     summed = rows.group_by("equipment", maintain_order=True).agg(pl.col("us").sum(), pl.len(), pl.col("start").min())
     return [
@@ -80,7 +83,8 @@ def _unclassified(board: Board, longer_than_us: int) -> list[Matter]:
 def _fast(board: Board) -> list[Matter]:
     rows = board.shifts.filter((pl.col("performance") > 1) & pl.col("equipment").is_in(list(board.machines)))
     return [
-        Matter("too_fast", row["equipment"], "producing", ratio=row["performance"]) for row in rows.iter_rows(named=True)
+        Matter("too_fast", row["equipment"], "producing", ratio=row["performance"])
+        for row in rows.iter_rows(named=True)
     ]
 
 

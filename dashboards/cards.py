@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import urlencode
 
 from dashboards import texts
 from dashboards.formats import NONE, percent
-from dashboards.theme import LOOKS
+from dashboards.theme import GAPS, LOOKS, ON_TARGET
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def icon(symbol: str) -> str:
 
 def state(account: str, word: str | None = None) -> str:
     """The state of an equipment: symbol, word and colour."""
-    return f'<span class="of-state of-{account}">{icon(LOOKS[account].symbol)}{escape(word or texts.STATES[account])}</span>'
+    symbol, told = icon(LOOKS[account].symbol), escape(word or texts.STATES[account])
+    return f'<span class="of-state of-{account}">{symbol}{told}</span>'
 
 
 def badge(text: str, symbol: str = "", *, act: bool = False, title: str = "") -> str:
@@ -71,6 +73,14 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="of-facts">{rows}</dl>'
 
 
+def strip(path: str, pairs: Iterable[tuple[str, str]], below: str = "") -> str:
+    """An equipment and its figures side by side, with their names above them."""
+    more = f"<span>{escape(below)}</span>" if below else ""
+    place = f"<span>{escape(crumbs(path))}</span><b>{escape(name(path))}</b>{more}"
+    parts = "".join(f"<div><span>{escape(told)}</span><b>{escape(value)}</b></div>" for told, value in pairs)
+    return f'<div class="of-strip"><div>{place}</div>{parts}</div>'
+
+
 def table(head: Sequence[str], rows: Iterable[tuple[Sequence[Cell], str]], caption: str = "") -> str:
     """A table of cells, each row with its class. A heading has the classes of the first cell below it. It scrolls on
     its own where it is too wide."""
@@ -95,6 +105,8 @@ def _cell(cell: Cell) -> str:
 def step(left: float, width: float, factor: str = "") -> str:
     """A bar that floats in its cell: where it begins and how wide it is, of 1."""
     kind = f"of-{factor}" if factor else ""
+    if width == 0:
+        return '<div class="of-step"></div>'
     return f'<div class="of-step"><i class="{kind}" style="left:{left * 100:.3f}%;width:{width * 100:.3f}%"></i></div>'
 
 
@@ -108,6 +120,22 @@ def legend(accounts: Iterable[str], told: dict[str, str] | None = None) -> str:
     return f'<div class="of-legend">{"".join(parts)}</div>'
 
 
+def gap_legend() -> str:
+    """What the fills of figures against their target mean."""
+    limits = [f"{abs(limit) * 100:.0f}" for limit, _ in GAPS]
+    words = [texts.GAP_MORE.format(n=limits[0]), *(texts.GAP_UP_TO.format(n=limit) for limit in limits[:-1])]
+    keys = zip((ON_TARGET, *(fill for _, fill in reversed(GAPS))), (texts.GAP_NONE, *reversed(words)), strict=True)
+    parts = (
+        f'<span><span class="of-key" style="background:{fill}"></span>{escape(word)}</span>' for fill, word in keys
+    )
+    return f'<div class="of-legend" style="margin-top:.5rem">{"".join(parts)}</div>'
+
+
+def link(address: str, text: str, **query: str) -> str:
+    """A link to another page of ours, for use in a text; it loads that page anew."""
+    return f'<a href="{escape(address)}?{escape(urlencode(query))}" target="_self">{escape(text)}</a>'
+
+
 def title(text: str, note: str = "") -> str:
     """The title of a part of a page."""
     told = f'<p class="of-note">{escape(note)}</p>' if note else ""
@@ -117,6 +145,11 @@ def title(text: str, note: str = "") -> str:
 def empty(text: str, hint: str = "") -> str:
     """What stands where there is nothing to show."""
     return f'<div class="of-empty"><b>{escape(text)}</b>{escape(hint)}</div>'
+
+
+def calm(text: str) -> str:
+    """What stands where nothing is wrong."""
+    return f'<div class="of-calm">{icon("check_circle")}{escape(text)}</div>'
 
 
 def crumbs(path: str) -> str:

@@ -21,9 +21,16 @@ _STEPS_US: Final = (HOUR_US // 4, HOUR_US // 2, HOUR_US, 2 * HOUR_US, 4 * HOUR_U
 _TICKS: Final = 9
 _FONT: Final = '"Source Sans", sans-serif'
 _CONFIG: Final = {
+    "background": "transparent",
     "font": _FONT,
     "view": {"stroke": None},
-    "axis": {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal"},
+    "axis": {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "titleFontWeight": "normal",
+    },
     "legend": {"labelColor": INK, "labelFontSize": 13},
 }
 _TIME: Final = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": None}
@@ -47,7 +54,12 @@ def _lanes(height: float) -> Spec:
     """The intervals of the states that are drawn this high."""
     return {
         "transform": [{"filter": f"datum.kind === 'state' && datum.height === {height}"}],
-        "mark": {"type": "bar", "height": {"band": height}, "stroke": "#6B7A87", "strokeWidth": 0.5 if height < 0.3 else 0},
+        "mark": {
+            "type": "bar",
+            "height": {"band": height},
+            "stroke": "#6B7A87",
+            "strokeWidth": 0.5 if height < 0.3 else 0,
+        },
         "encoding": {
             "x": _TIME,
             "x2": {"field": "x2"},
@@ -88,7 +100,12 @@ RATE: Final[Spec] = {
             "encoding": {
                 "x": _TIME,
                 "x2": {"field": "x2"},
-                "y": {"field": "rate", "type": "quantitative", "title": None, "axis": {"tickCount": 4, "gridColor": RULE}},
+                "y": {
+                    "field": "rate",
+                    "type": "quantitative",
+                    "title": None,
+                    "axis": {"tickCount": 4, "gridColor": RULE},
+                },
                 "y2": {"datum": 0},
                 "tooltip": [{"field": name, "title": title} for name, title in texts.RATE_TIP],
             },
@@ -133,7 +150,11 @@ def _pareto(field: str, title: str) -> Spec:
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 6, "color": INK, "fontSize": 13, "font": _FONT},
-                "encoding": {"y": lane, "x": {"field": field, "type": "quantitative"}, "text": {"field": f"{field}_told"}},
+                "encoding": {
+                    "y": lane,
+                    "x": {"field": field, "type": "quantitative"},
+                    "text": {"field": f"{field}_told"},
+                },
             },
         ],
         "config": _CONFIG,
@@ -148,8 +169,18 @@ SIX: Final[Spec] = {
     "height": 240,
     "mark": {"type": "bar"},
     "encoding": {
-        "x": {"field": "day", "type": "ordinal", "sort": None, "axis": {"title": None, "labelAngle": 0, "labelOverlap": True}},
-        "y": {"field": "hours", "type": "quantitative", "title": texts.HOURS, "axis": {"tickCount": 4, "gridColor": RULE}},
+        "x": {
+            "field": "day",
+            "type": "ordinal",
+            "sort": None,
+            "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
+        },
+        "y": {
+            "field": "hours",
+            "type": "quantitative",
+            "title": texts.HOURS,
+            "axis": {"tickCount": 4, "gridColor": RULE},
+        },
         "color": {
             "field": "loss",
             "type": "nominal",
@@ -158,7 +189,7 @@ SIX: Final[Spec] = {
                 "domain": list(texts.SIX.values()),
                 "range": [BAD, "#1F6FB5", "#F2B441", "#8FA5B4", "#3B1F5B", "#A9C4B8"],
             },
-            "legend": {"title": None, "orient": "bottom", "columns": 3},
+            "legend": {"title": None, "orient": "bottom", "columns": 2},
         },
         "order": {"field": "rank"},
         "tooltip": [{"field": name, "title": title} for name, title in texts.SIX_TIP],
@@ -173,8 +204,18 @@ TREND: Final[Spec] = {
         {
             "mark": {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}},
             "encoding": {
-                "x": {"field": "day", "type": "ordinal", "sort": None, "axis": {"title": None, "labelAngle": 0, "labelOverlap": True}},
-                "y": {"field": "oee", "type": "quantitative", "title": None, "axis": {"format": ".0%", "tickCount": 4, "gridColor": RULE}},
+                "x": {
+                    "field": "day",
+                    "type": "ordinal",
+                    "sort": None,
+                    "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
+                },
+                "y": {
+                    "field": "oee",
+                    "type": "quantitative",
+                    "title": None,
+                    "axis": {"format": ".0%", "tickCount": 4, "gridColor": RULE},
+                },
                 "tooltip": [{"field": name, "title": title} for name, title in texts.TREND_TIP],
             },
         },

@@ -1,4 +1,4 @@
-"""What a page about the past is asked: equipment, production days, shifts, products, orders. All stand in the address."""
+"""What a page about the past is asked: equipment, days, shifts, products, orders. All of it stands in the address."""
 
 from datetime import date, timedelta
 
@@ -17,7 +17,7 @@ def chosen(board: Board) -> Slice:
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     path = left.selectbox(texts.EQUIPMENT, _known(board), index=_first(board), key="equipment", bind="query-params")
     period = right.segmented_control(
-        texts.PERIOD, list(texts.PERIODS), default="week", required=True, key="period", bind="query-params",
+        texts.PERIOD, list(texts.PERIODS), default="week", required=True, wrap=True, key="period", bind="query-params",
         format_func=texts.PERIODS.__getitem__,
     )  # fmt: skip
     path = path or board.lines[0]
@@ -69,11 +69,11 @@ def _days(board: Board, path: str, period: str) -> tuple[date, date, tuple[str, 
 def _dates(board: Board, last: date) -> tuple[date, date]:
     earliest = local(board.first, board.zone).date()
     left, right = st.columns(2)
-    limits = {"min_value": min(earliest, last) - timedelta(days=1), "max_value": last + timedelta(days=1)}
-    first = left.date_input(texts.FROM, max(earliest, last - timedelta(days=6)), key="from", bind="query-params", **limits)
-    until = right.date_input(texts.UNTIL, last, key="to", bind="query-params", **limits)
-    days = [day for day in (first, until) if isinstance(day, date)] or [last]
-    return min(days), max(days)
+    least, most = min(earliest, last) - timedelta(days=1), last + timedelta(days=1)
+    begin = max(earliest, last - timedelta(days=6))
+    first = left.date_input(texts.FROM, begin, least, most, key="from", bind="query-params")
+    until = right.date_input(texts.UNTIL, last, least, most, key="to", bind="query-params")
+    return min(first, until), max(first, until)
 
 
 def _several(place: "st.delta_generator.DeltaGenerator", name: str, title: str, there: list[str]) -> tuple[str, ...]:

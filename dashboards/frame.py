@@ -1,4 +1,4 @@
-"""What every page has: its head with the age of the data, its refreshing part, and what is said when nothing is there."""
+"""What every page has: a head with the age of the data, a part that renews itself, words for when nothing is there."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -52,9 +52,13 @@ def head(title: str, board: Board, above: str = "") -> None:
     over = f'<span class="of-above">{escape(above)}</span>' if above else ""
     at = local(board.horizon, board.zone)
     asof = f"{texts.AS_OF} <b>{clock(board.horizon, board.zone)}</b> {day(at)}"
-    st.html(
-        f'<div class="of-head"><h1>{over}{escape(title)}</h1><div class="of-asof">{asof} · {_age(board.horizon)}</div></div>'
-    )
+    told = f'<div class="of-asof">{asof} · {_age(board.horizon)}</div>'
+    st.html(f'<div class="of-head"><h1>{over}{escape(title)}</h1>{told}</div>')
+
+
+def card(name: str) -> "st.delta_generator.DeltaGenerator":
+    """A white surface for what belongs together; `name` is unique on the page."""
+    return st.container(key=f"card-{name}")
 
 
 def link(route: Route, label: str, symbol: str = "", **query: str) -> None:

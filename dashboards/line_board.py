@@ -124,7 +124,9 @@ def rate_rows(line: LineBoard, board: Board, path: str) -> list[dict[str, Any]]:
         end = min(start + step, board.horizon)
         rate = pieces * MINUTE_US / (end - start) if end > start else 0.0
         time = f"{clock(start, board.zone)} to {clock(end, board.zone)}"
-        rows.append({"kind": "rate", "x": start // 1_000, "x2": end // 1_000, "rate": rate, "told": f"{rate:.1f}", "time": time})
+        rows.append(
+            {"kind": "rate", "x": start // 1_000, "x2": end // 1_000, "rate": rate, "told": f"{rate:.1f}", "time": time}
+        )
     return rows + list(_ideal(line, board, path))
 
 

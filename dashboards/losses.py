@@ -1,4 +1,4 @@
-"""Where the time went: rows of the cascade, of the six big losses and of the Pareto charts, made from sums of a slice."""
+"""Where the time went: rows of the cascade, the six big losses and the Pareto charts, made from sums of a slice."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

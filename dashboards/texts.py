@@ -106,21 +106,32 @@ KINDS: Final = {
 MATTERS: Final = {
     "stopped": "{age}, {reason}",
     "silent": "no sign of life for {age}",
-    "unclassified": "{number} stops without a reason, {age} in all",
+    "unclassified": "{stops} without a reason, {age} in all",
     "too_fast": "performance {value}: check the ideal cycle",
 }
-WAITING: Final = "{number} more machines wait"
 
 
 def alerts(number: int) -> str:
     """How many alerts are open."""
     return "1 alert" if number == 1 else f"{number} alerts"
 
+
 HOURS: Final = "hours"
 STOPS: Final = "stops"
-TIMELINE_TIP: Final = (("lane", "Machine"), ("state", "State"), ("reason", "Reason"), ("time", "Time"), ("work", "Work"))
+TIMELINE_TIP: Final = (
+    ("lane", "Machine"),
+    ("state", "State"),
+    ("reason", "Reason"),
+    ("time", "Time"),
+    ("work", "Work"),
+)
 RATE_TIP: Final = (("time", "Time"), ("told", "Pieces per minute"))
-PARETO_TIP: Final = (("label", "Loss"), ("hours_told", "Time"), ("stops_told", "Stops"), ("share_told", "Running share"))
+PARETO_TIP: Final = (
+    ("label", "Loss"),
+    ("hours_told", "Time"),
+    ("stops_told", "Stops"),
+    ("share_told", "Running share"),
+)
 SIX_TIP: Final = (("day", "Day"), ("loss", "Loss"), ("told", "Time"))
 TREND_TIP: Final = (("day", "Day"), ("told", "OEE"), ("wanted", "Target"))
 
@@ -169,21 +180,26 @@ CASCADE: Final = "Where the time went"
 CASCADE_NOTE: Final = "Each level is the one above less the losses between them, exactly. Shares are of scheduled time."
 CASCADE_HEAD: Final = ("Time", "", "h:mm:ss", "Share", "≈ pieces")
 SIX_TITLE: Final = "Six big losses"
-SIX_NOTE: Final = "By the reasons that were given; together they are planned production less the ideal time of good pieces."
+SIX_NOTE: Final = (
+    "By the reasons that were given; together they are planned production less the ideal time of good pieces."
+)
 SIX_HEAD: Final = ("Loss", "", "h:mm:ss", "Share")
 PARETO: Final = "Which losses"
 PARETO_NOTE: Final = (
-    "Pick a bar to see its reasons, a reason to see its stops. Time counts where it falls; a stop counts once, where it began."
+    "Pick a bar to see its reasons, a reason to see its stops. "
+    "Time counts where it falls; a stop counts once, where it began."
 )
 ALL_MACHINES: Final = "All machines"
-ALL_MACHINES_HELP: Final = "On: every machine of it. Off: those whose time makes its figures, so that the rows add up to them."
+ALL_MACHINES_HELP: Final = (
+    "On: every machine of it. Off: those whose time makes its figures, so that the rows add up to them."
+)
 WITH_PLANNED: Final = "With planned stops and unknown time"
 LOSS_KIND: Final = "Kind of loss"
 REASON: Final = "Reason"
 BY_TIME: Final = "By time, in hours"
 BY_STOPS: Final = "By number of stops"
 NO_LOSSES: Final = "No time was lost in this selection"
-STOPS_TITLE: Final = "{n} stops, {us} counted"
+STOPS_TITLE: Final = "{n}, {us} counted"
 STOPS_HEAD: Final = ("Began", "Machine", "Reason", "Lasted", "Counted", "Shift", "Product", "Order")
 STOPS_MORE: Final = "The longest {n}; `oeeflow stops` has all."
 TREND: Final = "OEE by production day"
@@ -193,12 +209,13 @@ def shift_name(shift: str | None) -> str:
     """A shift for people: its name without the date; today where there are no shifts."""
     return TODAY if shift is None else THIS_SHIFT.format(shift=shift.partition("/")[2])
 
+
 WINDOW: Final = "Window"
 WINDOWS: Final = {"hour": "Hour", "shift": "Shift", "day": "Day", "week": "Week", "month": "Month"}
 AT: Final = "A time in it"
 AT_HINT: Final = "2026-03-24T15:00, empty: the last"
 FIGURE: Final = "Figure"
-FROM_TO: Final = "From – to"
+FROM_TO: Final = "From, to"
 STATUS: Final = "Status"
 FORMULA: Final = "Formula"
 FORMULA_NOTE: Final = "As written, with numbers, and the result; below it what it is made of, down to the elements."
@@ -238,7 +255,16 @@ SOURCE: Final = "Source"
 NEEDS: Final = "No value yet, needs"
 SETTINGS: Final = "Settings in force"
 SETTINGS_NOTE: Final = "From the plant file that the numbers were made with, every setting resolved."
-SETTINGS_HEAD: Final = ("Equipment", "Level", "Calendar", "Roll-up", "Ideal cycle", "Minor stop under", "Silent after", "Targets")
+SETTINGS_HEAD: Final = (
+    "Equipment",
+    "Level",
+    "Calendar",
+    "Roll-up",
+    "Ideal cycle",
+    "Minor stop under",
+    "Silent after",
+    "Targets",
+)
 ALWAYS: Final = "always scheduled"
 NEVER: Final = "never"
 MINOR_HELP: Final = "A shorter stop costs performance, not availability"
@@ -254,7 +280,9 @@ INTAKE_NOTE: Final = "Late events are older than what was accounted when they ca
 INTAKE_HEAD: Final = ("Source", "Events", "Late", "Duplicates", "Rejected", "Last")
 NO_INTAKE: Final = "Nothing was taken in during this time"
 REJECTED: Final = "Rejected"
-REJECTED_NOTE: Final = "Kept with their original bytes; `oeeflow rejected --retry` takes in what a corrected plant file allows."
+REJECTED_NOTE: Final = (
+    "Kept with their original bytes; `oeeflow rejected --retry` takes in what a corrected plant file allows."
+)
 REJECTED_HEAD: Final = ("Reason", "Events", "The last of them", "At")
 NO_REJECTED: Final = "No event was rejected"
 UNDECLARED: Final = "Not in the plant file"
@@ -262,3 +290,25 @@ UNDECLARED_NOTE: Final = "Taken as they are; a product without an ideal cycle ha
 UNDECLARED_KINDS: Final = {"product": "Product", "reason": "Reason"}
 UNDECLARED_HEAD: Final = ("Kind", "Name", "Seen at")
 NO_UNDECLARED: Final = "The plant file knows every product and reason that was in force"
+
+WHERE_WENT: Final = "Where the time went"
+HOUR_BOARD_HEAD_NO_TARGET: Final = ("Hour", "Good", "OEE", "Main loss")
+MORE: Final = "{n} more"
+GAP_NONE: Final = "on target"
+GAP_UP_TO: Final = "up to {n} points below"
+GAP_MORE: Final = "more than {n}"
+
+
+def stops(number: int) -> str:
+    """So many stops."""
+    return "1 stop" if number == 1 else f"{number} stops"
+
+
+def waiting(number: int) -> str:
+    """So many other machines wait for this one."""
+    return "1 more machine waits" if number == 1 else f"{number} more machines wait"
+
+
+def from_to(first: str, last: str) -> str:
+    """A range; the same twice is one."""
+    return first if first == last else f"{first} \u2013 {last}"

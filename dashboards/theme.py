@@ -75,8 +75,6 @@ def gap_fill(gap: float) -> tuple[str, str]:
 
 def style_sheet() -> str:
     """The style sheet, with a class for each state."""
-    states = "\n".join(
-        f".of-{account} {{ --fill: {look.fill}; --on: {look.on}; }}" for account, look in LOOKS.items()
-    )
+    states = "\n".join(f".of-{account} {{ --fill: {look.fill}; --on: {look.on}; }}" for account, look in LOOKS.items())
     sheet = files("dashboards").joinpath("style.css").read_text(encoding="utf-8")
     return f"<style>\n{states}\n{sheet}\n</style>"

@@ -169,7 +169,8 @@ def undeclared(reader: Reader, start: int) -> pl.DataFrame:
         f"""
         WITH seen AS (SELECT * FROM intervals_now WHERE "end" > {instant(start)})
         SELECT 'product' AS kind, product AS name, list_sort(list(DISTINCT equipment)) AS equipment FROM seen
-        WHERE product IS NOT NULL AND product NOT IN (SELECT product FROM products WHERE product IS NOT NULL) GROUP BY product
+        WHERE product IS NOT NULL AND product NOT IN (SELECT product FROM products WHERE product IS NOT NULL)
+        GROUP BY product
         UNION ALL
         SELECT 'reason', reason, list_sort(list(DISTINCT equipment)) FROM seen
         WHERE reason IS NOT NULL AND reason NOT IN (SELECT reason FROM reasons) GROUP BY reason

@@ -117,7 +117,7 @@ def choices(reader: Reader, chosen: Slice) -> dict[str, list[str]]:
 
 
 def _distinct(name: str) -> str:
-    return f"list_sort(list(DISTINCT coalesce(\"{name}\", '{OUTSIDE}'))) AS \"{name}\""
+    return f'list_sort(list(DISTINCT coalesce("{name}", \'{OUTSIDE}\'))) AS "{name}"'
 
 
 def _among(column: str, values: tuple[str, ...]) -> str:

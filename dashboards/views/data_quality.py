@@ -50,7 +50,9 @@ def _machines(board: Board, start: int) -> str:
     late = reading.read(("late", start // _DAY_US), lambda reader: boards.late_changes(reader, start), keep_s=60)
     changed = dict(late.iter_rows())
     columns = ("unknown_us", "overtime_us", "no_ideal")
-    summed = {row["equipment"]: row for row in days.group_by("equipment").agg(pl.col(columns).sum()).iter_rows(named=True)}
+    summed = {
+        row["equipment"]: row for row in days.group_by("equipment").agg(pl.col(columns).sum()).iter_rows(named=True)
+    }
     known = _coverage(days)
     rows = [
         (_machine(board, path, summed.get(path, {}), known.get(path), changed.get(path, 0)), "")
@@ -131,7 +133,10 @@ def _undeclared(start: int) -> str:
     if found.is_empty():
         return cards.empty(texts.NO_UNDECLARED)
     rows = [
-        ([cards.Cell(texts.UNDECLARED_KINDS[kind]), cards.Cell(name), cards.Cell(html=escape(", ".join(equipment)))], "")
+        (
+            [cards.Cell(texts.UNDECLARED_KINDS[kind]), cards.Cell(name), cards.Cell(html=escape(", ".join(equipment)))],
+            "",
+        )
         for kind, name, equipment in found.iter_rows()
     ]
     return cards.table(texts.UNDECLARED_HEAD, rows)

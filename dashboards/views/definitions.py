@@ -46,7 +46,8 @@ def _entry(kpi: Kpi) -> str:
     told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
     return (
         f'<details class="of-entry" id="{escape(kpi.name)}"><summary><b>{escape(label)}</b> '
-        f'<span class="of-fade">{escape(kpi.formula)}</span></summary><p>{escape(kpi.meaning)}</p><dl>{told}</dl></details>'
+        f'<span class="of-fade">{escape(kpi.formula)}</span></summary><p>{escape(kpi.meaning)}</p>'
+        f"<dl>{told}</dl></details>"
     )
 
 
@@ -54,7 +55,7 @@ def _settings(board: Board) -> str:
     rows = []
     for path, equipment in board.plant.equipment.items():
         targets = ", ".join(f"{name} {percent(value)}" for name, value in equipment.targets.items())
-        rolled = equipment.rollup
+        rolled: str = equipment.rollup
         if equipment.constraint is not None:
             rolled = f"{rolled}: {cards.name(equipment.constraint)}"
         cells = [

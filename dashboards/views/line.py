@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import cards, charts, frame, line_board, reading, routes, texts
 from dashboards.board import Board, Row, Standing
-from dashboards.formats import clock, clock_duration, count, difference, duration, moment, percent, points, since
+from dashboards.formats import clock, clock_duration, count, difference, duration, local, moment, percent, points, since
 from dashboards.line_board import HourRow, LineBoard, Order
 from dashboards.theme import LOOKS
 from storage.grains import MINUTE_US
@@ -19,15 +19,16 @@ def screen(board: Board) -> None:
     line = reading.read(("line", path, hours), lambda reader: line_board.load(reader, board, path, hours))
     _hero(board, path)
     left, right = st.columns([3, 2], gap="medium")
-    with left:
+    with left, frame.card("figures"):
         _figures(board, path)
-    with right:
+    with right, frame.card("order"):
         _order(board, path, line.order)
-    _timeline(board, path, line)
+    with frame.card("timeline"):
+        _timeline(board, path, line)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _hours(board, path)
-    with right:
+    with right, frame.card("rate"):
         _rate(board, path, line)
 
 
@@ -84,28 +85,30 @@ def _figures(board: Board, path: str) -> None:
     rows = [_figure(board, path, kpi, now, shift) for kpi in ("oee", "availability", "performance", "quality")]
     st.html(f'<div class="of-kpi">{"".join(rows)}</div>')
     if shift is not None:
-        frame.link(
-            routes.WHY, texts.WHY_SHIFT, "account_tree", equipment=path, by="shift", at=str(shift["window_start"].isoformat())
-        )
+        with st.container(horizontal=True):
+            at = shift["window_start"].isoformat()
+            frame.link(routes.WHY, texts.WHY_SHIFT, "account_tree", equipment=path, by="shift", at=at)
+            period = texts.PERIODS["shift" if shift["shift"] else "today"]
+            frame.link(routes.LOSSES, texts.WHERE_WENT, "waterfall_chart", equipment=path, period=period)
 
 
 def _figure(board: Board, path: str, kpi: str, now: Row | None, shift: Row | None) -> str:
     value, before = (None if row is None else row[kpi] for row in (now, shift))
     target = board.target(path, kpi)
     gap = f" ({points(before - target)})" if before is not None and target is not None else ""
-    name = texts.FACTORS[kpi]
+    name, told = texts.FACTORS[kpi], texts.SHIFT.lower() if shift and shift["shift"] else texts.TODAY.lower()
     main = " of-main" if kpi == "oee" else ""
     return (
         f'<span class="of-name">{name}</span>{cards.bar(value, target, f"{name}: {cards.against(value, target)}")}'
         f'<span class="of-value"><span class="{main}">{percent(value)}</span>'
-        f"<small>{texts.SHIFT.lower()} {percent(before)}{gap}</small></span>"
+        f"<small>{escape(told)} {percent(before)}{gap}</small></span>"
     )
 
 
 def _order(board: Board, path: str, order: Order | None) -> None:
     st.html(cards.title(texts.ORDER))
     if order is None:
-        st.html(cards.empty(texts.NO_ORDER))
+        st.html(f'<p class="of-note">{texts.NO_ORDER}</p>')
         return
     product = f"{order.product or texts.OUTSIDE['product']}{f' · {order.label}' if order.label else ''}"
     made = count(order.good)
@@ -143,22 +146,29 @@ def _hours(board: Board, path: str) -> None:
     if not rows:
         st.html(cards.empty(texts.NO_HOURS))
         return
-    st.html(cards.table(texts.HOUR_BOARD_HEAD, [(_hour(board, row), "of-now" if row.now else "") for row in rows]))
+    targeted = any(row.wanted is not None for row in rows)
+    head = texts.HOUR_BOARD_HEAD if targeted else texts.HOUR_BOARD_HEAD_NO_TARGET
+    st.html(cards.table(head, [(_hour(board, path, row, targeted), "of-now" if row.now else "") for row in rows]))
 
 
-def _hour(board: Board, row: HourRow) -> list[cards.Cell]:
+def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.Cell]:
     lost = ""
     if row.loss is not None:
         key = f'<span class="of-key of-{row.loss.account}"></span> ' if row.loss.account else ""
         lost = f"{key}{escape(row.loss.name)} <span class='of-fade'>{clock_duration(row.loss.us)}</span>"
     short, behind = (row.difference or 0) < 0, (row.ahead or 0) < 0
-    return [
-        cards.Cell(f"{clock(row.start, board.zone)}–{texts.NOW if row.now else clock(row.end, board.zone)}"),
-        cards.number(count(row.wanted)),
-        cards.number(count(row.good)),
+    at = local(row.start, board.zone).isoformat()
+    why = cards.link(routes.WHY.address, percent(row.oee, 0), equipment=path, by="hour", at=at)
+    against = [
         cards.number(difference(row.difference), below=short),
         cards.number(difference(row.ahead), below=behind),
-        cards.number(percent(row.oee, 0)),
+    ]
+    return [
+        cards.Cell(texts.from_to(clock(row.start, board.zone), texts.NOW if row.now else clock(row.end, board.zone))),
+        *([cards.number(count(row.wanted))] if targeted else []),
+        cards.number(count(row.good)),
+        *(against if targeted else []),
+        cards.Cell(html=why, classes="of-num", title=texts.WHY),
         cards.Cell(html=lost),
     ]
 

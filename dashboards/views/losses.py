@@ -7,9 +7,8 @@ import polars as pl
 import streamlit as st
 
 from dashboards import cards, charts, filters, frame, losses, reading, texts
-from dashboards.board import Board, Row
+from dashboards.board import Board, Row, micros
 from dashboards.formats import clock_duration, count, day, duration, moment, percent
-from dashboards.board import micros
 from storage import boards, slices
 from storage.slices import Slice
 
@@ -35,34 +34,35 @@ def screen(board: Board) -> None:
         st.html(_cascade(sums, definition))
     with right:
         _six(chosen)
-    _pareto(board, chosen)
-    _trend(board, chosen, definition)
+    with frame.card("pareto"):
+        _pareto(board, chosen)
+    if chosen.first != chosen.last:
+        with frame.card("trend"):
+            _trend(board, chosen, definition)
 
 
 def _headline(board: Board, chosen: Slice, sums: Row) -> str:
-    days = day(chosen.first) if chosen.first == chosen.last else f"{day(chosen.first)} – {day(chosen.last)}"
     target = board.target(chosen.equipment, "oee")
     values = [(texts.FACTORS[kpi], percent(sums[kpi])) for kpi in ("oee", "availability", "performance", "quality")]
     values += [(texts.GOOD_PIECES, count(sums["good"])), (texts.SCRAP, count(sums["scrap"] + sums["rework"]))]
     values += [(texts.COVERAGE_NAME, percent(sums["coverage"]))]
     if target is not None:
         values.insert(1, (texts.OEE_TARGET, percent(target, 0)))
-    parts = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in values)
-    return f'<div class="of-strip"><div><span>{escape(cards.crumbs(chosen.equipment))}</span><b>{escape(cards.name(chosen.equipment))}</b><span>{days}</span></div>{parts}</div>'
+    return cards.strip(chosen.equipment, values, texts.from_to(day(chosen.first), day(chosen.last)))
 
 
 def _cascade(sums: Row, definition: str) -> str:
     rows = []
     for row in losses.cascade(sums, definition):
-        name = texts.STEPS[row.name] if row.factor is None else f"− {texts.STEPS[row.name]}"
+        name = texts.STEPS[row.name] if row.factor is None else f"\u2212 {texts.STEPS[row.name]}"
         bar = "" if row.left is None or row.width is None else cards.step(row.left, row.width, row.factor or "")
         told = texts.BELONGS_TO.get(row.factor or "", "")
         warn = f" {cards.badge(texts.FLAGS[row.flag], 'warning', act=True)}" if row.flag else ""
         cells = [
             cards.Cell(html=f"{escape(name)}{warn}", title=told),
-            cards.Cell(html=bar, classes="of-wide"),
+            cards.Cell(html=bar, classes="of-wide of-stretch"),
             cards.number(clock_duration(row.us)),
-            cards.number(percent(row.share)),
+            cards.number("" if row.share is None else percent(row.share)),
             cards.number(count(row.pieces) if row.pieces is not None else ""),
         ]
         rows.append((cells, "of-level" if row.factor is None else ""))
@@ -80,22 +80,35 @@ def _factors() -> str:
 def _six(chosen: Slice) -> None:
     st.html(cards.title(texts.SIX_TITLE, texts.SIX_NOTE))
     six = reading.read(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen), keep_s=_KEEP_S)
-    total, most = six["us"].sum(), max(six["us"].max() or 1, 1)
+    losing: list[int] = six["us"].to_list()
+    total, most = sum(losing), max(*losing, 1)
     rows = []
     for row in six.sort("us", descending=True).iter_rows(named=True):
         warn = f" {cards.badge(texts.FLAGS[row['flag']], 'warning', act=True)}" if row["flag"] else ""
         cells = [
             cards.Cell(html=f"{escape(texts.SIX[row['loss']])}{warn}"),
-            cards.Cell(html=cards.step(0, max(row["us"], 0) / most), classes="of-wide"),
+            cards.Cell(html=cards.step(0, max(row["us"], 0) / most), classes="of-wide of-stretch"),
             cards.number(clock_duration(row["us"])),
             cards.number(percent(row["us"] / total if total > 0 else None)),
         ]
         rows.append((cells, ""))
-    rows.append(([cards.Cell(texts.TOTAL), cards.Cell(classes="of-wide"), cards.number(clock_duration(total)), cards.number("")], "of-level"))
+    rows.append(
+        (
+            [
+                cards.Cell(texts.TOTAL),
+                cards.Cell(classes="of-wide"),
+                cards.number(clock_duration(total)),
+                cards.number(""),
+            ],
+            "of-level",
+        )
+    )
     st.html(cards.table(texts.SIX_HEAD, rows))
     if chosen.first != chosen.last:
         days = reading.read(
-            ("six by day", chosen), lambda reader: slices.six_big_losses(reader, chosen, "production_date"), keep_s=_KEEP_S
+            ("six by day", chosen),
+            lambda reader: slices.six_big_losses(reader, chosen, "production_date"),
+            keep_s=_KEEP_S,
         )
         _chart(losses.six_by_day(days), charts.SIX, texts.SIX_TITLE, "six")
 
@@ -106,12 +119,25 @@ def _pareto(board: Board, chosen: Slice) -> None:
     right = right.container(horizontal=True, horizontal_alignment="right")
     whole = right.toggle(texts.ALL_MACHINES, key="machines", bind="query-params", help=texts.ALL_MACHINES_HELP)
     planned = right.toggle(texts.WITH_PLANNED, key="planned", bind="query-params")
-    machines = reading.read(("below", chosen.equipment), lambda reader: boards.below(reader, chosen.equipment)) if whole else None
+    machines = (
+        reading.read(("below", chosen.equipment), lambda reader: boards.below(reader, chosen.equipment))
+        if whole
+        else None
+    )
     key = (chosen, whole)
-    downtime = reading.read(("downtime", *key), lambda reader: slices.downtime(reader, chosen, machines), keep_s=_KEEP_S)
+    downtime = reading.read(
+        ("downtime", *key), lambda reader: slices.downtime(reader, chosen, machines), keep_s=_KEEP_S
+    )
     with left:
-        account = _picked("loss", texts.LOSS_KIND, [row["key"] for row in losses.pareto(downtime, None, planned=planned)], texts.STATES)
-        labels = {row["key"]: row["label"] for row in losses.pareto(downtime, account, planned=planned)} if account else {}
+        account = _picked(
+            "loss",
+            texts.LOSS_KIND,
+            [row["key"] for row in losses.pareto(downtime, None, planned=planned)],
+            texts.STATES,
+        )
+        labels = (
+            {row["key"]: row["label"] for row in losses.pareto(downtime, account, planned=planned)} if account else {}
+        )
         reason = _picked("reason", texts.REASON, list(labels), labels) if account else None
     rows = losses.pareto(downtime, account, planned=planned)
     if not rows:
@@ -133,7 +159,9 @@ def _picked(name: str, title: str, there: list[str], labels: dict[str, str]) -> 
     """One of the kinds or reasons, or all; kept in the address."""
     if st.session_state.get(name) not in (None, *there):
         st.session_state[name] = None
-    return st.pills(title, there, key=name, bind="query-params", format_func=lambda value: labels.get(value, value))
+    return st.pills(
+        title, there, wrap=True, key=name, bind="query-params", format_func=lambda value: labels.get(value, value)
+    )
 
 
 def _bars(rows: list[dict[str, Any]], spec: charts.Spec, key: str, level: str) -> None:
@@ -156,7 +184,7 @@ def _stops(board: Board, chosen: Slice, machines: list[str] | None, account: str
         found = found.filter(pl.col("reason").fill_null(losses.NO_REASON) == reason)
     if found.is_empty():
         return
-    st.html(cards.title(texts.STOPS_TITLE.format(n=count(found.height), us=duration(found["us"].sum()))))
+    st.html(cards.title(texts.STOPS_TITLE.format(n=texts.stops(found.height), us=duration(sum(found["us"].to_list())))))
     rows = [(_stop(board, row), "") for row in found.head(_STOPS).iter_rows(named=True)]
     st.html(cards.table(texts.STOPS_HEAD, rows, texts.STOPS_MORE.format(n=_STOPS) if found.height > _STOPS else ""))
 
@@ -175,21 +203,21 @@ def _stop(board: Board, row: Row) -> list[cards.Cell]:
 
 
 def _trend(board: Board, chosen: Slice, definition: str) -> None:
-    if chosen.first == chosen.last:
-        return
     days = reading.read(
         ("trend", chosen, definition),
         lambda reader: slices.sums(reader, chosen, definition, "production_date"),
         keep_s=_KEEP_S,
     )
+    st.html(cards.title(texts.TREND))
     rows = losses.trend(days, board.target(chosen.equipment, "oee"))
     if rows:
-        st.html(cards.title(texts.TREND))
         _chart(rows, charts.TREND, texts.TREND, "trend")
 
 
 def _chart(rows: list[dict[str, Any]], spec: charts.Spec, alt: str, key: str) -> None:
-    st.vega_lite_chart(pl.DataFrame(rows, infer_schema_length=None), spec, width="stretch", theme=None, alt=alt, key=key)
+    st.vega_lite_chart(
+        pl.DataFrame(rows, infer_schema_length=None), spec, width="stretch", theme=None, alt=alt, key=key
+    )
 
 
 frame.live(screen)

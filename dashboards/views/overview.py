@@ -10,22 +10,25 @@ from dashboards.formats import clock, count, duration, percent, points, since
 from dashboards.theme import gap_fill
 from storage.grains import MINUTE_US
 
-_TILES = 24
+_ALL_TILES = 15
+_TILES = 10
 _COLUMNS = 5
+_MATTERS = 12
 
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
     frame.head(board.plant.name, board, texts.OVERVIEW)
     found = tiles.tiles(board)
-    grid = st.grid(min(max(len(found), 1), _COLUMNS), min_column_width=270, border=True)
-    for tile in found[:_TILES]:
+    shown = len(found) if len(found) <= _ALL_TILES else _TILES
+    grid = st.grid(min(max(shown, 1), _COLUMNS), min_column_width=250, border=True)
+    for tile in found[:shown]:
         with grid.cell():
             _tile(board, tile)
-    if found[_TILES:]:
-        st.html(cards.title(texts.MORE_LINES))
-        st.html(_rows(found[_TILES:]))
     _attention(board)
+    if found[shown:]:
+        st.html(cards.title(texts.MORE_LINES))
+        st.html(_rows(found[shown:]))
     st.html(cards.title(texts.HEAT, texts.HEAT_NOTE))
     st.html(_heat(board, found))
 
@@ -47,7 +50,8 @@ def _standing(board: Board, tile: tiles.Tile) -> str:
     why = " · ".join(part for part in (some, standing.reason or "") if part)
     return (
         f"{where}<div class='of-row' style='align-items:center'>{cards.state(standing.account)}"
-        f"<span class='of-fade'>{age}</span></div><div class='of-fade of-cut' title='{escape(why)}'>{escape(why) or '&nbsp;'}</div>"
+        f"<span class='of-fade'>{age}</span></div>"
+        f"<div class='of-fade of-cut' title='{escape(why)}'>{escape(why) or '&nbsp;'}</div>"
     )
 
 
@@ -88,7 +92,9 @@ def _badges(tile: tiles.Tile) -> str:
         badges.append(cards.badge(texts.TOO_FAST.format(value=percent(tile.performance, 0)), "speed", act=True))
     if tile.coverage is not None:
         known = texts.COVERAGE.format(value=percent(tile.coverage, 0))
-        badges.append(cards.badge(known, "visibility", act=tile.coverage < texts.COVERAGE_LOW, title=texts.COVERAGE_HELP))
+        badges.append(
+            cards.badge(known, "visibility", act=tile.coverage < texts.COVERAGE_LOW, title=texts.COVERAGE_HELP)
+        )
     return f'<div class="of-badges">{"".join(badges)}</div>'
 
 
@@ -96,7 +102,7 @@ def _rows(found: list[tiles.Tile]) -> str:
     rows = [
         (
             [
-                cards.Cell(tile.path),
+                cards.Cell(html=_line(tile.path, tile.path)),
                 cards.Cell(html=cards.state(tile.standing.account) if tile.standing else ""),
                 cards.number(percent(tile.oee), below=bool(_below(tile.gap))),
                 cards.number(points(tile.gap)),
@@ -123,27 +129,33 @@ def _attention(board: Board) -> None:
     )
     found = attention.matters(board, (minutes or 10) * MINUTE_US)
     if not found:
-        st.html(cards.empty(texts.ATTENTION_NONE))
+        st.html(cards.calm(texts.ATTENTION_NONE))
         return
     rows = [(_matter(board, matter), "") for matter in found]
-    st.html(cards.table(texts.ATTENTION_HEAD, rows))
+    st.html(cards.table(texts.ATTENTION_HEAD, rows[:_MATTERS]))
+    if rows[_MATTERS:]:
+        with st.expander(texts.MORE.format(n=len(rows) - _MATTERS)):
+            st.html(cards.table(texts.ATTENTION_HEAD, rows[_MATTERS:]))
 
 
 def _matter(board: Board, matter: attention.Matter) -> list[cards.Cell]:
     what = texts.MATTERS[matter.kind].format(
         age=duration(matter.us),
-        number=matter.number,
+        stops=texts.stops(matter.number),
         value=percent(matter.ratio),
         reason=matter.reason or texts.NO_REASON,
     )
     if matter.kind == "stopped" and matter.number:
-        what = f"{what} · {texts.WAITING.format(number=matter.number)}"
+        what = f"{what} · {texts.waiting(matter.number)}"
     return [
         cards.Cell(html=cards.state(matter.account, texts.KINDS[matter.kind] if matter.kind != "stopped" else None)),
-        cards.Cell(cards.name(matter.path), title=matter.path),
+        cards.Cell(html=_line(matter.path, cards.name(matter.path)), title=matter.path),
         cards.Cell(cards.crumbs(matter.path), classes="of-fade of-wide"),
         cards.Cell(what),
-        cards.Cell("" if matter.since is None else since(matter.since, board.horizon, board.zone), classes="of-num of-fade of-wide"),
+        cards.Cell(
+            "" if matter.since is None else since(matter.since, board.horizon, board.zone),
+            classes="of-num of-fade of-wide",
+        ),
     ]
 
 
@@ -152,14 +164,18 @@ def _heat(board: Board, found: list[tiles.Tile]) -> str:
         return ""
     hours = "".join(f'<th scope="col">{clock(hour.start, board.zone)[:2]}</th>' for hour in found[0].hours)
     body = "".join(
-        f'<tr><th scope="row" title="{escape(tile.path)}">{escape(cards.name(tile.path))}</th>'
+        f'<tr><th scope="row" title="{escape(tile.path)}">{_line(tile.path, cards.name(tile.path))}</th>'
         f"{''.join(_cell(board, hour) for hour in tile.hours)}</tr>"
         for tile in sorted(found, key=lambda tile: tile.path)
     )
     return (
-        f'<div class="of-scroll" tabindex="0"><table class="of-heat"><thead><tr><th scope="row"></th>{hours}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="of-scroll" tabindex="0"><table class="of-heat"><thead><tr><td></td>{hours}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{cards.gap_legend()}"
     )
+
+
+def _line(path: str, text: str) -> str:
+    return cards.link(routes.LINE.address, text, equipment=path)
 
 
 def _cell(board: Board, hour: tiles.Hour) -> str:

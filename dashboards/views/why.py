@@ -60,10 +60,10 @@ def screen(board: Board) -> None:
 def _asked(board: Board) -> _Asked:
     first, second, third, fourth = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     known = [path for path in board.plant.equipment if board.timed_by(path)]
-    path = first.selectbox(texts.EQUIPMENT, known, index=known.index(board.lines[0]), key="equipment", bind="query-params")
-    by = second.segmented_control(
-        texts.WINDOW, _WINDOWS, default="shift", required=True, key="by", bind="query-params"
+    path = first.selectbox(
+        texts.EQUIPMENT, known, index=known.index(board.lines[0]), key="equipment", bind="query-params"
     )
+    by = second.segmented_control(texts.WINDOW, _WINDOWS, default="shift", required=True, key="by", bind="query-params")
     at = third.text_input(texts.AT, key="at", bind="query-params", placeholder=texts.AT_HINT)
     kpi = fourth.selectbox(texts.FIGURE, _KNOWN, index=_KNOWN.index("oee"), key="kpi", bind="query-params")
     definition = st.segmented_control(
@@ -94,19 +94,18 @@ def _answer(board: Board, asked: _Asked, found: Explanation, top: Step) -> str:
     facts = [
         (asked.kpi.label, value),
         (texts.WINDOWS[asked.by], row["shift"] or f"{start}"),
-        (texts.FROM_TO, f"{start} – {end}"),
+        (texts.FROM_TO, texts.from_to(start, end)),
         (texts.STATUS, status),
         (texts.COVERAGE_NAME, percent(row["coverage"])),
     ]
-    parts = "".join(f"<div><span>{escape(name)}</span><b>{escape(told)}</b></div>" for name, told in facts)
-    place = f"<div><span>{escape(cards.crumbs(asked.equipment))}</span><b>{escape(cards.name(asked.equipment))}</b></div>"
     meaning = f'<p class="of-note" style="margin-top:.5rem">{escape(asked.kpi.meaning)}</p>'
-    return f'<div class="of-strip">{place}{parts}</div>{meaning}'
+    return cards.strip(asked.equipment, facts) + meaning
 
 
 def _formulas(steps: list[Step]) -> str:
     parts = "".join(
-        f"<dt>{escape(step.name)}</dt><dd>= {escape(step.formula)}<br>= {escape(step.numbers)}<br>= <b>{number(step.value)}</b></dd>"
+        f"<dt>{escape(step.name)}</dt><dd>= {escape(step.formula)}<br>= {escape(step.numbers)}"
+        f"<br>= <b>{number(step.value)}</b></dd>"
         for step in steps
     )
     return f'<dl class="of-code">{parts}</dl>'

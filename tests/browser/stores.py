@@ -57,7 +57,13 @@ def _at(minutes: float) -> str:
 
 
 def _event(equipment: str, minutes: float, kind: str, **fields: object) -> Event:
-    return {"id": f"{kind}-{minutes}-{fields.get('action', '')}", "ts": _at(minutes), "equipment": equipment, "type": kind, **fields}
+    return {
+        "id": f"{kind}-{minutes}-{fields.get('action', '')}",
+        "ts": _at(minutes),
+        "equipment": equipment,
+        "type": kind,
+        **fields,
+    }
 
 
 def bottling(db: Path) -> None:
@@ -86,7 +92,7 @@ def bottling(db: Path) -> None:
 def alone(db: Path) -> None:
     """One machine without calendar, target, order or ideal cycle."""
     toml = '[plant]\nname = "Workshop"\ntimezone = "UTC"\n[equipment."shop/mill"]\nlevel = "unit"\n'
-    events = [
+    events: list[Event] = [
         {"id": "a", "ts": _at(0), "equipment": "shop/mill", "type": "state", "state": "producing"},
         {"id": "b", "ts": _at(30), "equipment": "shop/mill", "type": "count", "good": 12},
         {"id": "c", "ts": _at(90), "equipment": "shop/mill", "type": "state", "state": "CALIBRATING"},

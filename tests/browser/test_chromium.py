@@ -46,7 +46,9 @@ def test_the_address_holds_the_filters(browser: Browser, address: str) -> None:
     page = looked_at(browser, f"{address}/losses?equipment={quote(LINE)}&period=Today&loss=Down")
     expect(page.locator(".of-strip")).to_contain_text("Mon 2 Mar")
     expect(page.get_by_role("table").last).to_contain_text("Bottle jam <at> infeed & outfeed")
-    page.get_by_role("button", name=texts.PERIODS["month"]).or_(page.get_by_role("radio", name=texts.PERIODS["month"])).click()
+    page.get_by_role("button", name=texts.PERIODS["month"]).or_(
+        page.get_by_role("radio", name=texts.PERIODS["month"])
+    ).click()
     expect(page).to_have_url(re.compile("period=30"))
     assert "loss=Down" in page.url
     page.close()

@@ -1,0 +1,68 @@
+"""Pictures of every page for the docs: `python -m tests.browser.screenshots docs/screenshots`.
+
+The plant is that of the example, on the Tuesday of its jams at 17:38, so that the pictures are the same every time.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Page
+
+from dashboards.routes import PAGES, Route
+from pipelines.replay import read_plant
+from pipelines.simulate import simulate
+from tests.browser.serving import browsing, looked_at, served
+
+PLANT = Path(__file__).parents[2] / "pipelines" / "examples" / "plant.toml"
+UNTIL = "2026-03-24T17:38:00+01:00"
+LINE = "acme/ulm/packing/line-1"
+QUERY = {
+    "line": f"?equipment={LINE}",
+    "losses": f"?equipment={LINE}&loss=Waiting",
+    "why": f"?equipment={LINE}&by=shift",
+}
+WIDTHS = {"": 1440, "-phone": 390}
+_TALLEST = 6_000
+
+
+def main(folder: Path) -> None:
+    """Fill a store, serve it, and take the pictures."""
+    program = shutil.which("chromium")
+    if program is None:
+        sys.exit("chromium is missing: apt install chromium")
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as scratch:
+        db = Path(scratch) / "kpi.duckdb"
+        _fill(db, Path(scratch))
+        with served(db) as address, browsing(program) as browser:
+            for route in PAGES:
+                for suffix, width in WIDTHS.items():
+                    page = looked_at(browser, _address(address, route), width)
+                    _whole(page, width)
+                    page.screenshot(path=folder / f"{route.address}{suffix}.png")
+                    page.close()
+
+
+def _fill(db: Path, scratch: Path) -> None:
+    days = simulate(read_plant(PLANT)).write(scratch / "week")
+    command = [sys.executable, "-m", "pipelines.cli", "replay", str(PLANT), *map(str, days), "--db", str(db)]
+    subprocess.run([*command, "--until", UNTIL], check=True)
+
+
+def _address(address: str, route: Route) -> str:
+    return f"{address}/{'' if route is PAGES[0] else route.address}{QUERY.get(route.view, '')}"
+
+
+def _whole(page: Page, width: int) -> None:
+    """Make the window as tall as the page."""
+    page.wait_for_timeout(1_500)  # charts are drawn after the page says it is there, and say nothing when they are
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(max(height, 600), _TALLEST)})
+    page.wait_for_timeout(1_000)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
