@@ -49,7 +49,7 @@ LONGEST_PAUSE: Final = 30.0
 log = structlog.get_logger("engine")
 
 
-def live(plant_path: Path, db: Path, *, http_port: int | None = None, quack_port: int | None = None) -> None:
+def live(plant_path: Path, db: Path, *, http_port: int | None = None, readers_port: int | None = None) -> None:
     """Run the engine until SIGTERM or Ctrl-C.
 
     Raises PlantError or ConfigError for what cannot be used, StoreLockedError when another engine has the store,
@@ -63,7 +63,7 @@ def live(plant_path: Path, db: Path, *, http_port: int | None = None, quack_port
         while not halt.asked:
             try:
                 with _journal(places) as (journal, salvaged):
-                    _Engine(plant, plant_path, places, journal, salvaged, halt, http_port, quack_port).run()
+                    _Engine(plant, plant_path, places, journal, salvaged, halt, http_port, readers_port).run()
                 return
             except JournalDamaged as error:
                 log.error("the journal is damaged: what is readable of it is saved", found=str(error))
@@ -81,10 +81,10 @@ class _Engine:
         salvaged: Salvaged | None,
         halt: Halt,
         http_port: int | None,
-        quack_port: int | None,
+        readers_port: int | None,
     ) -> None:
         self._plant, self._plant_path, self._places, self._journal = plant, plant_path, places, journal
-        self._salvaged, self._halt, self._quack_port = salvaged, halt, quack_port
+        self._salvaged, self._halt, self._readers_port = salvaged, halt, readers_port
         self._reception = Reception(journal)
         sources = [source for source in plant.sources if isinstance(source, MqttSource)]
         self._ingests = [MqttIngest(source, self._reception) for source in sources]
@@ -196,7 +196,7 @@ class _Engine:
     def _served(self, store: Store) -> Iterator[None]:
         """Readers find the engine, and are answered."""
         serving = Serving(store.connection, self._places, self._tokens)
-        readers = serving.start(self._quack_port or 0)
+        readers = serving.start(self._readers_port or 0)
         Running(os.getpid(), readers, self._door.address, _now().isoformat(timespec="seconds")).write(self._places)
         try:
             yield

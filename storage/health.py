@@ -170,7 +170,7 @@ def _sources(query: Query) -> Iterator[Finding]:
 
 
 def _recoveries(query: Query) -> Iterator[Finding]:
-    for at, cause in query("SELECT at, cause FROM recoveries ORDER BY at DESC LIMIT 5"):
+    for at, cause in query('SELECT "at", cause FROM recoveries ORDER BY "at" DESC LIMIT 5'):
         recent = (datetime.now(UTC) - at).total_seconds() < _RECENT
         advice = "check the disk; what was put aside is beside the store" if recent else ""
         yield Finding("warning" if recent else "ok", "recovery", f"{at:%Y-%m-%d %H:%M} UTC: {cause}", advice)

@@ -1,239 +1,176 @@
-"""The engine as a user runs it: events in, figures out while it runs, nothing lost and nothing twice."""
+"""A running engine, from other processes: figures, the HTTP door, health, metrics, the doctor."""
 
 import json
-import os
-import random
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from paho.mqtt.client import Client, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.broker import Broker
-from tests.engine import dump, fill, queried, unequal
+from tests.engine import queried
 from tests.running import ROOT, Engine, running, until
 
-KILLS = int(os.environ.get("OEEFLOW_TEST_KILLS", "10"))
-STOPPED = float(os.environ.get("OEEFLOW_TEST_STOPPED", "7"))
-"""seconds; the broker gives a client up after 1.5 times its keepalive"""
-READY_WITHIN = 10
-MACHINES = tuple(f"acme/ulm/line-{n % 3}/machine-{n}" for n in range(12))
-STATES = ("producing", "down", "idle", "setup", "producing")
-PLANT = """
+MACHINE = "acme/ulm/line-1/filler"
+PLANT = f"""
 [plant]
 name = "Ulm"
-timezone = "Europe/Berlin"
-[defaults]
-minor_stop_under = "30s"
-ideal_cycle = "2s"
-[[sources]]
-name = "machines"
-kind = "mqtt"
-broker = "mqtt://127.0.0.1:{port}"
-topics = ["acme/ulm/#"]
-keepalive = "4s"
-""" + "".join(f'[equipment."{path}"]\nlevel = "unit"\n' for path in MACHINES)
-Event = dict[str, Any]
+[equipment."{MACHINE}"]
+level = "unit"
+ideal_cycle = "1s"
+"""
 
-
-def made_up(number: int, rng: random.Random) -> Event:
-    """The n-th event of a plant, happening now; some are late."""
-    at = datetime.now(UTC) - timedelta(seconds=rng.choice((0, 0, 0, 0, 0, 0, 0, 0, 1, 90)))
-    event: Event = {"id": str(number), "equipment": rng.choice(MACHINES), "ts": at.isoformat()}
-    if rng.random() < 0.1:
-        return event | {"type": "state", "state": rng.choice(STATES), "reason": f"r{rng.randrange(3)}"}
-    return event | {"type": "count", "good": rng.randrange(3), "scrap": int(rng.random() < 0.02)}
-
-
-class Machines:
-    """Publish events at a rate, each again and again until the broker has acknowledged it; some twice anyway."""
-
-    def __init__(self, port: int, rate: float) -> None:
-        self._rate = rate
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._publish)
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="machines", clean_session=False)
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self.events: list[Event] = []
-
-    def __enter__(self) -> "Machines":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """No more; returns when the broker has them all."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _publish(self) -> None:
-        rng = random.Random(1)
-        sent: list[MQTTMessageInfo] = []
-        begun = time.monotonic()
-        while not self._stopping.is_set():
-            while len(self.events) < (time.monotonic() - begun) * self._rate:
-                event = made_up(len(self.events), rng)
-                self.events.append(event)
-                for _ in range(2 if rng.random() < 0.02 else 1):
-                    sent.append(self._client.publish(event["equipment"], json.dumps(event), qos=1))
-            sent = [info for info in sent if not info.is_published()]
-            self._stopping.wait(0.01)
-        for info in sent:
-            info.wait_for_publish(60)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with Broker(tmp_path_factory.mktemp("broker"), lasting=False) as broker:
-        yield broker
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    folder = tmp_path_factory.mktemp("live")
+    (folder / "plant.toml").write_text(PLANT)
+    with running(folder / "plant.toml", folder / "kpi.duckdb", "--log-level", "debug") as engine:
+        yield engine
+        engine.stop()
 
 
-@pytest.fixture
-def plant(tmp_path: Path, broker: Broker) -> Path:
-    """A plant file with a session at the broker of its own."""
-    path = tmp_path / "plant.toml"
-    session = f'client_id = "{tmp_path.name}"\ntopics'
-    path.write_text(PLANT.format(port=broker.port).replace("topics", session))
-    return path
+def count(name: str, **more: Any) -> dict[str, Any]:
+    """Ten good pieces, made a while ago."""
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    return {"id": name, "equipment": MACHINE, "ts": at.isoformat(), "type": "count", "good": 10} | more
 
 
-def taken_in(engine: Engine, machines: "Machines") -> bool:
-    """Whether every event is in the store, as its readers see it."""
-    (row,) = queried(engine.db, "SELECT count(*) AS events FROM events")
-    return bool(row["events"] >= len(machines.events))
+def token(engine: Engine) -> str:
+    return f"Bearer {engine.places.token.read_text(encoding='utf-8')}"
 
 
-def assert_all_and_once(engine: Engine, plant: Path, machines: "Machines") -> None:
-    """Nothing is lost, nothing counts twice, and the figures are those of the same events taken in undisturbed."""
-    stored = queried(engine.db, "SELECT id, count(*) AS times FROM events GROUP BY id HAVING times > 1")
-    assert stored == []
-    ids = {row["id"] for row in queried(engine.db, "SELECT id FROM events")}
-    assert ids == {event["id"] for event in machines.events}
-    (row,) = queried(engine.db, "SELECT horizon FROM horizons")
-    undisturbed = engine.db.with_name("undisturbed.duckdb")
-    fill(undisturbed, plant.read_text(), [machines.events], until=row["horizon"])
-    assert unequal(dump(undisturbed), dump(engine.db)) == {}
+def command(engine: Engine, *words: str, status: int = 0) -> str:
+    """What a command prints, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *words, "--db", str(engine.db)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
 
 
-def finish(engine: Engine, plant: Path, machines: "Machines") -> None:
-    """Wait until everything published is in the store, stop, and compare."""
-    machines.stop()
-    until(lambda: taken_in(engine, machines), 60)
-    engine.stop()
-    assert not engine.places.live.exists()
-    assert_all_and_once(engine, plant, machines)
+def test_an_answer_tells_what_became_of_each_event(engine: Engine) -> None:
+    first, second = count("a"), count("b")
+    assert engine.posted(first)[0] == 200
+    late = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    status, answer = engine.posted(
+        first, second, first | {"good": 11}, count("c", equipment="acme/nowhere"), count("d", ts=late), second
+    )
+    assert status == 200
+    assert (answer["taken"], answer["duplicate"], answer["rejected"]) == (1, 2, 3)
+    told = [(event["index"], event["outcome"], event.get("reason")) for event in answer["events"]]
+    assert told == [
+        (0, "duplicate", None),
+        (1, "taken", None),
+        (2, "rejected", "id_reused"),
+        (3, "rejected", "unknown_equipment"),
+        (4, "rejected", "in_future"),
+        (5, "duplicate", None),
+    ]
+    (row,) = queried(engine.db, "SELECT count(*) AS events FROM events WHERE id IN ('a', 'b')")
+    assert row["events"] == 2
 
 
-@pytest.mark.slow
-def test_others_read_while_it_runs(plant: Path, broker: Broker, tmp_path: Path) -> None:
-    with running(plant, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 200) as machines:
-        until(lambda: len(machines.events) > 300)
-        machines.stop()
-        until(lambda: taken_in(engine, machines))
-        command = [sys.executable, "-m", "pipelines.cli", "kpi", "--db", str(engine.db), "--by", "day"]
-        printed = subprocess.run([*command, "--format", "json"], cwd=ROOT, capture_output=True, text=True, check=True)
-        good = sum(row["good"] for row in json.loads(printed.stdout) if row["level"] == "unit")
-        assert good == sum(event.get("good", 0) for event in machines.events)
-        finish(engine, plant, machines)
+def test_lines_are_taken_one_by_one(engine: Engine) -> None:
+    body = "\n".join([json.dumps(count("lines-1")), "{not json}", "", json.dumps(count("lines-2"))]).encode()
+    status, answer = engine.asked("/events", body, Authorization=token(engine))
+    assert status == 200
+    events = json.loads(answer)["events"]
+    assert [event["outcome"] for event in events] == ["taken", "rejected", "taken"]
+    assert events[1]["reason"] == "not_json"
+    one = json.dumps(count("object")).encode()
+    assert json.loads(engine.asked("/events", one, Authorization=token(engine))[1])["taken"] == 1
 
 
-@pytest.mark.slow
-def test_figures_move_without_events(plant: Path, tmp_path: Path) -> None:
-    with running(plant, tmp_path / "kpi.duckdb") as engine:
-        now = datetime.now(UTC).isoformat()
-        engine.posted({"id": "1", "equipment": MACHINES[0], "ts": now, "type": "state", "state": "producing"})
-
-        def produced() -> int:
-            (row,) = queried(engine.db, "SELECT coalesce(sum(us), 0)::BIGINT AS us FROM time_elements")
-            return int(row["us"])
-
-        before = produced()
-        until(lambda: produced() > before, 2.5)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_killed_at_random_moments(plant: Path, broker: Broker, tmp_path: Path) -> None:
-    rng = random.Random(3)
-    with running(plant, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 200) as machines:
-        for _ in range(KILLS):
-            if rng.random() < 0.8:  # else while it starts
-                until(engine.answers)
-            time.sleep(rng.uniform(0, 1.5))
-            engine.kill()
-            engine.start()
-        engine.kill()
-        engine.start()
-        begun = time.monotonic()
-        engine.ready()
-        assert time.monotonic() - begun < READY_WITHIN
-        finish(engine, plant, machines)
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        (b"", 400, "not JSON"),
+        (b"no json", 400, "not JSON"),
+        (b"no json\nat all", 400, "not JSON"),
+        (b"42", 400, "no event"),
+        (b"[]", 400, "empty"),
+        (b"[" + b" " * (9 << 20) + b"]", 413, "longer than 8 MiB"),
+    ],
+)
+def test_what_cannot_be_taken_is_told_in_words(engine: Engine, body: bytes, status: int, error: str) -> None:
+    found, answer = engine.asked("/events", body, Authorization=token(engine))
+    assert found == status
+    assert error in json.loads(answer)["error"]
+    assert json.loads(answer)["hint"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminated", "ctrl-c"])
-def test_stopped_in_order_and_started_again(
-    plant: Path, broker: Broker, tmp_path: Path, number: signal.Signals
-) -> None:
-    with running(plant, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 300) as machines:
-        until(lambda: len(machines.events) > 300)
-        engine.process.send_signal(number)
-        engine.stop(number)
-        assert not engine.places.live.exists()
-        assert "Traceback" not in engine.said()
-        engine.start()
-        engine.ready()
-        finish(engine, plant, machines)
+@pytest.mark.parametrize("shown", ["", "Bearer", "Bearer nonsense", "Basic nonsense", "Bearer ünsinn"])
+def test_nobody_posts_without_a_token(engine: Engine, shown: str) -> None:
+    headers = {"Authorization": shown.encode().decode("latin-1")} if shown else {}
+    status, answer = engine.asked("/events", json.dumps(count("x")).encode(), **headers)
+    assert status == 401
+    assert "token" in json.loads(answer)["error"]
 
 
-@pytest.mark.slow
-def test_a_stopped_process_goes_on(plant: Path, broker: Broker, tmp_path: Path) -> None:
-    with running(plant, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 200) as machines:
-        until(lambda: taken_in(engine, machines) and machines.events)
-        engine.process.send_signal(signal.SIGSTOP)
-        time.sleep(STOPPED)
-        engine.process.send_signal(signal.SIGCONT)
-        finish(engine, plant, machines)
+def test_pages_of_other_sites_cannot_reach_it(engine: Engine) -> None:
+    assert engine.asked("/readyz", Host="evil.example")[0] == 400
 
 
-@pytest.mark.slow
-def test_the_broker_dies_and_comes_back(tmp_path: Path) -> None:
-    with Broker(tmp_path / "broker") as broker:
-        path = tmp_path / "plant.toml"
-        path.write_text(PLANT.format(port=broker.port))
-        with running(path, tmp_path / "kpi.duckdb") as engine, Machines(broker.port, 100) as machines:
-            until(lambda: len(machines.events) > 100)
-            broker.kill()
-            until(lambda: engine.asked("/readyz")[0] == 503)
-            assert "source machines" in json.loads(engine.asked("/readyz")[1])["problems"]
-            broker.start()
-            until(lambda: engine.asked("/readyz")[0] == 200)
-            assert engine.metric('oeeflow_broker_reconnects{source="machines"}') == 1
-            finish(engine, path, machines)
+def test_figures_move_without_events(engine: Engine) -> None:
+    engine.posted(
+        {"id": "s", "equipment": MACHINE, "ts": datetime.now(UTC).isoformat(), "type": "state", "state": "down"}
+    )
+
+    def down() -> int:
+        (row,) = queried(
+            engine.db, "SELECT coalesce(sum(us), 0)::BIGINT AS us FROM time_elements WHERE account = 'down'"
+        )
+        return int(row["us"])
+
+    before = down()
+    until(lambda: down() > before, 5)
 
 
-@pytest.mark.slow
-def test_a_second_engine_is_told_of_the_first(plant: Path, tmp_path: Path) -> None:
-    with running(plant, tmp_path / "kpi.duckdb") as engine:
-        second = Engine(plant, engine.db)
-        second.log = tmp_path / "second.log"
-        second.start()
-        assert second.process.wait(30) == 2
-        assert str(engine.process.pid) in second.said()
-        assert engine.asked("/readyz")[0] == 200
+def test_commands_read_while_it_runs(engine: Engine) -> None:
+    engine.posted(count("read", ts="2026-03-03T06:00:00Z"))
+    rows = json.loads(
+        command(engine, "kpi", "--by", "hour", "--from", "2026-03-03", "--to", "2026-03-04", "--format", "json")
+    )
+    assert sum(row["good"] for row in rows if row["equipment"] == MACHINE) == 10
+
+
+def test_metrics_tell_what_came_in(engine: Engine) -> None:
+    engine.posted(count("unknown", equipment="acme/nowhere"))
+    rejected = 'oeeflow_rejected_events_total{reason="unknown_equipment"}'
+    before = engine.metric(rejected)
+    engine.posted(count("unknown too", equipment="acme/nowhere"), count("metrics"))
+    assert engine.metric(rejected) == before + 1
+    assert engine.metric('oeeflow_messages_total{source="http"}') >= 1
+    assert engine.metric("oeeflow_lag_messages") == 0
+    assert engine.metric("oeeflow_ready") == 1
+    assert 0 <= engine.metric('oeeflow_clock_skew_seconds{source="http"}') < 70
+    assert 0 <= engine.metric('oeeflow_source_silence_seconds{source="http"}') < 60
+
+
+def test_a_second_engine_is_told_of_the_first(engine: Engine, tmp_path: Path) -> None:
+    second = Engine(engine.plant, engine.db)
+    second.log = tmp_path / "second.log"
+    second.start()
+    assert second.process.wait(60) == 2
+    assert str(engine.process.pid) in second.said()
+    assert engine.asked("/readyz")[0] == 200
+
+
+def test_the_doctor_asks_the_engine(engine: Engine) -> None:
+    told = command(engine, "doctor")
+    assert f"process {engine.process.pid}" in told
+    assert "0 messages behind" in told
+    assert "source: http: last heard of" in told
+    assert "error" not in told
+
+
+def test_no_secret_is_in_the_log(engine: Engine) -> None:
+    assert engine.places.token.read_text(encoding="utf-8") not in engine.said()
