@@ -198,11 +198,12 @@ class _Sheet:
         if not self._texts:
             return Validated(EVENTS.to_frame(), REJECTED.to_frame())
         decoded = json_lines.decode(b"\n".join(self._texts.values()) + b"\n", 1)
-        lines = pl.Series(self._texts.keys(), dtype=pl.Int64)
+        lines = pl.Series("line", self._texts.keys(), dtype=pl.Int64)
         events, rejected = (frame.with_columns(line=lines.gather(frame["line"] - 1)) for frame in decoded)
         detail = pl.col("detail").str.replace(r"^(the|a) line\b", "$1 message")
-        raw = [self._originals.get(line, raw) for line, raw in rejected.select("line", "raw").iter_rows()]
-        return Validated(events, rejected.with_columns(detail, raw=pl.Series(raw, dtype=pl.Binary)))
+        rejected = pl.concat([rejected.with_columns(detail), _blank(lines, events, rejected)])
+        raw = [self._originals.get(line, self._texts[line]) for line in rejected["line"]]
+        return Validated(events, rejected.with_columns(raw=pl.Series(raw, dtype=pl.Binary)))
 
     def _decode_mapped(self) -> Validated:
         if not self._mapped:
@@ -224,3 +225,14 @@ class _Sheet:
 def _on_one_line(json: bytes) -> bytes:
     """A JSON text without line breaks, which stand only between its parts."""
     return json.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _blank(lines: pl.Series, events: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
+    """What is left of lines: those of white space of some kind, which would do no harm in a file."""
+    left = lines.to_frame().join(pl.concat([events.select("line"), rejected.select("line")]), on="line", how="anti")
+    none = pl.lit(None, pl.String)
+    return left.select(
+        *("line", none.alias("equipment"), none.alias("id")),
+        *(pl.lit("no_event").alias("reason"), pl.lit("the message is empty").alias("detail")),
+        pl.lit(None, pl.Binary).alias("raw"),
+    )

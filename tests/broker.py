@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from getpass import getuser
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ from tests.parts import program
 from tests.running import until
 
 CONFIG = """\
+user {user}
 listener {port} 127.0.0.1
 max_queued_messages 0
 max_inflight_messages 1000
@@ -42,7 +44,9 @@ class Broker:
         self._command = [program("mosquitto"), "-c", str(folder / "mosquitto.conf")]
         self._log = folder / "mosquitto.log"
         config = CONFIG + "\n".join([*(settings or ("allow_anonymous true",)), LASTING if lasting else ""])
-        (folder / "mosquitto.conf").write_text(config.format(port=self.port, folder=folder), encoding="utf-8")
+        (folder / "mosquitto.conf").write_text(
+            config.format(user=getuser(), port=self.port, folder=folder), encoding="utf-8"
+        )
         self._process: subprocess.Popen[bytes]
 
     @property

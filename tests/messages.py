@@ -2,11 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, NamedTuple
 
+import polars as pl
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -55,9 +58,40 @@ def publish(port: int, messages: Iterable[tuple[str, bytes]], *, qos: int = 1, r
             assert sent.is_published()
 
 
+def flood(port: int, messages: Sequence[tuple[str, bytes]]) -> None:
+    """Publish many messages with QoS 1 at once (MQTT 3.1.1), and wait until the broker has them."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05flood")
+        assert connection.recv(4) == b"\x20\x02\x00\x00"
+        packets = b"".join(_packet(number, *message) for number, message in enumerate(messages, 1))
+        sending = Thread(target=connection.sendall, args=(packets,))
+        sending.start()
+        awaited = 4 * len(messages)
+        while awaited:
+            awaited -= len(connection.recv(awaited))
+        sending.join()
+
+
+def _packet(number: int, topic: str, payload: bytes) -> bytes:
+    body = struct.pack("!H", len(topic)) + topic.encode() + struct.pack("!H", number) + payload
+    length, rest = b"", len(body)
+    while True:
+        rest, digit = divmod(rest, 128)
+        length += bytes([digit | (0x80 if rest else 0)])
+        if not rest:
+            return b"\x32" + length + body
+
+
 def state(number: int) -> bytes:
     """A canonical event."""
     return json.dumps({"id": str(number), "equipment": "a/b", "ts": number, "type": "state", "state": "down"}).encode()
+
+
+def journalled(*messages: tuple[str, bytes], received_at: int = 0, source: str = "press") -> pl.DataFrame:
+    """Messages (topic, payload) as they are read from a journal."""
+    schema = {"offset": pl.Int64, "source": pl.String, "topic": pl.String, "payload": pl.Binary, "at": pl.Int64}
+    rows = [(offset, source, *message, received_at) for offset, message in enumerate(messages, 1)]
+    return pl.DataFrame(rows, schema=schema, orient="row").rename({"at": "received_at"})
 
 
 class Offer(NamedTuple):

@@ -36,7 +36,7 @@ class Receiver(Protocol):
 
 
 class SourceStatus(NamedTuple):
-    """How a source is doing. `since` is when it was connected or lost (µs); the numbers are since the start.
+    """How a source is doing. `connected`: to the topics; `since` when (µs) that changed; numbers are since the start.
 
     `stored` messages are safe in the journal; `refused` ones could not be stored, and the broker sends them again.
     `oversize` ones were kept shortened; `faults` are messages at which something unforeseen happened.
@@ -104,7 +104,7 @@ class MqttIngest:
         """How the source is doing."""
         return SourceStatus(
             name=self._source.name,
-            connected=self._connected,
+            connected=self._connected and self._subscribed,
             since=self._since,
             received=self._received,
             stored=self._stored,
@@ -167,12 +167,13 @@ class MqttIngest:
         if reason.is_failure:
             client.end(f"the broker refused the connection: {str(reason).lower()}")
             return
-        self._connected, self._since = True, self._clock()
         self._connects += 1
         self._problem = None
-        log.info("connected", source=self._source.name, session=flags.session_present)
         # In a session of an earlier run the topics may be others.
-        if not (flags.session_present and self._subscribed):
+        log.info("connected", source=self._source.name, session=flags.session_present)
+        if flags.session_present and self._subscribed:
+            self._connected, self._since = True, self._clock()
+        else:
             client.subscribe_all()
 
     def _on_disconnect(
@@ -185,6 +186,7 @@ class MqttIngest:
         self, client: Client, data: Any, mid: int, reasons: list[ReasonCode], properties: Properties | None
     ) -> None:
         self._subscribed = True
+        self._connected, self._since = True, self._clock()
         answers = zip(self._source.filters, reasons, strict=False)
         refused = [topic for topic, reason in answers if reason.is_failure or reason.value == 0]
         if refused:
@@ -196,9 +198,10 @@ class MqttIngest:
             return
         try:
             self._take(client, message)
-        except Exception:
+        except Exception as error:
             self._faults += 1
-            log.exception("a message could not be taken in", source=self._source.name)
+            fault = f"{type(error).__name__}: {error}"  # a traceback could show what is in the message
+            log.error("a message could not be taken in", source=self._source.name, fault=fault)
             client.end("a message could not be taken in; the broker is to send it again")
 
     def _take(self, connection: Connection, message: MQTTMessage) -> None:
