@@ -8,8 +8,6 @@ import sys
 from enum import StrEnum
 from typing import Any
 
-import structlog
-
 
 class LogFormat(StrEnum):
     """How a line is written."""
@@ -29,6 +27,8 @@ class LogLevel(StrEnum):
 
 def configure(form: LogFormat | None = None, level: LogLevel = LogLevel.INFO) -> None:
     """Say things from now on in this form; by default `console` where standard error is a terminal, else `json`."""
+    import structlog  # commands that log nothing need not wait for it
+
     terminal = sys.stderr.isatty()
     form = form or (LogFormat.CONSOLE if terminal else LogFormat.JSON)
     last: list[Any]
