@@ -73,7 +73,9 @@ def _content(line: bytes) -> str:
 
 def _summary(received: pl.DataFrame, events: pl.DataFrame, rejected: pl.DataFrame, unknown: list[str]) -> Iterator[str]:
     yield f"{received.height:,} messages: {events.height:,} events, {rejected.height:,} rejected"
-    for reason, number in rejected.group_by("rejected").len().sort(-pl.col("len"), "rejected").iter_rows():
+    for reason, number in (
+        rejected.group_by("rejected").len().sort("len", "rejected", descending=[True, False]).iter_rows()
+    ):
         yield f"  {number:,} {reason}"
     if unknown:
         yield "equipment that the plant file does not know:"

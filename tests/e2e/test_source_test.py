@@ -104,9 +104,12 @@ def test_a_broker_is_listened_to_without_taking_anything_away(oeeflow: Command, 
             until(lambda: taken.status().connected)
             sender = threading.Thread(target=keep_publishing)
             sender.start()
-            ended = oeeflow("source", "test", "plant.toml", "--source", "press", "--seconds", "1", "--format", "json")
-            over.set()
-            sender.join()
+            try:
+                options = ("--source", "press", "--seconds", "1", "--format", "json")
+                ended = oeeflow("source", "test", "plant.toml", *options)
+            finally:
+                over.set()
+                sender.join()
             rows = json.loads(ended.out[ended.out.index("[\n") :])  # our own source says that it is connected
             until(lambda: len(slow.offers) >= len(rows))
             for offer in slow.offers:
