@@ -25,7 +25,7 @@ from kpis.errors import ConfigError
 from pipelines.receipts import DUPLICATE, REJECTED, TAKEN, Receipts, Verdict
 from pipelines.reception import Reception
 from storage.journal import Entry
-from storage.tokens import Tokens
+from storage.tokens import SEND, Tokens
 
 HOST: Final = "127.0.0.1"
 SOURCE: Final = "http"
@@ -135,7 +135,7 @@ class HttpDoor:
 
     def _authorise(self, request: Request) -> None:
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or self._tokens.owner(shown.strip()) is None:
+        if scheme.lower() != "bearer" or self._tokens.owner(shown.strip(), SEND) is None:
             hint = "send the header `Authorization: Bearer TOKEN`; the token is in the file `token` beside the store"
             raise Refused(
                 401, "no valid token" if shown else "a token is missing", hint, {"WWW-Authenticate": "Bearer"}

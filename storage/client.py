@@ -13,7 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from kpis.errors import StorageError
 
 _PATH: Final = "/query"
-_FIRST_SECONDS: Final = 2.0
+_FIRST_SECONDS: Final = 5.0
 _SECONDS: Final = 40.0
 """a little more than the engine lets a query run."""
 

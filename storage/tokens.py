@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Final
@@ -12,14 +13,18 @@ from storage.places import Places
 
 FILE_VARIABLE: Final = "OEEFLOW_TOKENS_FILE"
 LOCAL: Final = "local"
+READ: Final = "read"
+SEND: Final = "send"
+"""Rights: to ask for rows, and to post events."""
 
 
 class Tokens:
     """Tokens by the name of their owner; kept are hashes.
 
-    The local token is made anew and left in a file that only this user can read. The others are in the file that
-    OEEFLOW_TOKENS_FILE names: a line for each, its name and the SHA-256 of the token in hexadecimal. That file is read
-    again when it changes, so a line taken out is a token taken away. Raises ConfigError when it cannot be used.
+    The local token is made anew and left in a file that only this user can read; it has all rights. The others are in
+    the file that OEEFLOW_TOKENS_FILE names: a line for each, its name, the SHA-256 of the token in hexadecimal, and its
+    rights, `read` where none is named. That file is read again when it changes, so a line taken out is a token taken
+    away. Raises ConfigError when it cannot be used.
     """
 
     def __init__(self, places: Places) -> None:
@@ -30,19 +35,19 @@ class Tokens:
         name = os.environ.get(FILE_VARIABLE)
         self._file = Path(name) if name else None
         self._stamp: tuple[int, int] | None = None
-        self._named: dict[str, str] = {}
+        self._named: dict[str, tuple[str, frozenset[str]]] = {}
         self._reread()
 
-    def owner(self, token: str) -> str | None:
-        """Whose token it is; None: nobody's."""
+    def owner(self, token: str, right: str = READ) -> str | None:
+        """Whose token it is; None: nobody's who has that right."""
         try:
             self._reread()
         except ConfigError:
             self._named, self._stamp = {}, None  # what cannot be read lets nobody in
         given = hashed(token)
         found = None
-        for name, known in [(LOCAL, self._local), *self._named.items()]:
-            if hmac.compare_digest(given, known):
+        for name, (known, rights) in [(LOCAL, (self._local, _ALL)), *self._named.items()]:
+            if hmac.compare_digest(given, known) and right in rights:
                 found = name
         return found
 
@@ -68,16 +73,21 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _parsed(file: Path) -> dict[str, str]:
+_ALL: Final = frozenset((READ, SEND))
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def _parsed(file: Path) -> dict[str, tuple[str, frozenset[str]]]:
     named = {}
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         words = line.split("#")[0].split()
         if not words:
             continue
-        if len(words) != 2 or len(words[1]) != 64 or set(words[1].lower()) - set("0123456789abcdef"):
-            msg = f"{file} line {number} is not a name and the SHA-256 of a token"
+        name, hash_, rights = words[0], "".join(words[1:2]).lower(), frozenset(words[2:] or [READ])
+        if not _HASH.fullmatch(hash_) or rights - _ALL:
+            msg = f"{file} line {number} is not a name, the SHA-256 of a token and rights, read or send"
             raise ConfigError(msg, hint="make one as docs/connect.md shows")
-        named[words[0]] = words[1].lower()
+        named[name] = (hash_, rights)
     return named
 
 

@@ -22,7 +22,7 @@ from storage.client import EngineGone, EngineWay
 from storage.places import Places
 from storage.serve import Serving
 from storage.store import Store
-from storage.tokens import FILE_VARIABLE, Tokens, hashed
+from storage.tokens import FILE_VARIABLE, SEND, Tokens, hashed
 from tests.served import commit, served
 
 SELF_JOIN = "SELECT count(*) FROM range(45000) a(n) JOIN range(45000) b(m) ON a.n % 1 = b.m % 1 WHERE a.n + b.m <> -1"
@@ -228,7 +228,9 @@ def test_named_tokens_are_taken_away_one_by_one(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv(FILE_VARIABLE, str(file))
     tokens = Tokens(Places(tmp_path / "kpi.duckdb"))
     assert [tokens.owner(token) for token in "abc"] == ["anna", "bert", None]
-    file.write_text(f"bert {hashed('b')}\n")
+    assert tokens.owner("a", SEND) is None
+    file.write_text(f"bert {hashed('b')} read send\n")
+    assert tokens.owner("b", SEND) == "bert"
     assert [tokens.owner(token) for token in "ab"] == [None, "bert"]
     file.write_text("not a line of tokens at all\n")
     assert tokens.owner("b") is None
