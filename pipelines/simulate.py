@@ -30,11 +30,16 @@ HEARTBEAT: Final = 10 * MINUTE
 
 
 class Message(NamedTuple):
-    """An event on its way: when it reaches the log, which equipment sends it, and what."""
+    """An event on its way: when it reaches the log, which equipment sends it, and an event or bytes as they are."""
 
     arrival: int
     equipment: str
-    line: bytes
+    told: Body | bytes
+
+    @property
+    def line(self) -> bytes:
+        """The message as it is sent."""
+        return self.told if isinstance(self.told, bytes) else orjson.dumps(_shown(self.told))
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,7 @@ def simulate(plant: Plant, seed: int = 1, story: Story | None = None) -> Simulat
             sent += [(int(body["ts"]) + SECOND, body) for body in corrections]
             all_told.append(told)
     repeated = [(arrival + 5 * SECOND, body) for arrival, body in sent if chance.random() < 0.01]
-    messages = [
-        Message(arrival, str(body["equipment"]), orjson.dumps(_shown(body))) for arrival, body in [*sent, *repeated]
-    ]
+    messages = [Message(arrival, str(body["equipment"]), body) for arrival, body in [*sent, *repeated]]
     broken = [message for ts in story.broken for message in _broken(ts)]
     messages = sorted([*messages, *broken], key=lambda message: message.arrival)
     return Simulation(plant, story, messages, all_told, len(repeated), len(broken))
@@ -222,7 +225,7 @@ def _delayed(events: Iterable[Body], line: Line, story: Story, chance: Random) -
 def _broken(ts: int) -> list[Message]:
     """Messages that cannot be used: of a machine nobody declared, with a time without offset, half a one."""
     unknown, filler = "acme/ulm/packing/line-3/filler", f"{LINE_1}/filler"
-    lost = orjson.dumps(_shown({"equipment": unknown, "ts": ts, "type": "state", "state": "RUN"}))
+    lost: Body = {"equipment": unknown, "ts": ts, "type": "state", "state": "RUN"}
     shown = _text(ts)
     naive = f'{{"equipment":"{filler}","ts":"{shown.removesuffix("Z")}","type":"count","good":12}}'
     half = f'{{"equipment":"{filler}","ts":"{shown[:14]}'

@@ -249,6 +249,7 @@ def _bottles(plant: Plant, line: Line, machine: Machine, story: Story, chance: R
     """Counts every so often while running, and just before each stop; more are bad after a changeover."""
     reject = REJECTS.get(machine.name)
     place = MACHINES.index(machine.name)
+    begun = [order.start for order in line.orders]
     for start, end, state in machine.states.parts():
         if state.name != "RUN":
             continue
@@ -264,8 +265,9 @@ def _bottles(plant: Plant, line: Line, machine: Machine, story: Story, chance: R
             if number == 0:
                 continue
             counted += number
-            fresh = any(0 <= ts - order.start < 15 * MINUTE for order in line.orders)
-            likely = (0.8 if fresh else 0.3) * (1 if ts < story.fine_from else FINE / COARSE)
-            bad = sum(chance.random() < likely for _ in range(min(number, 12))) if reject else 0
+            fresh = ts - begun[max(bisect_right(begun, ts) - 1, 0)] in range(15 * MINUTE)
+            trials, scale = (12, 1.0) if ts < story.fine_from else (4, 12 * FINE / COARSE / 4)
+            likely = (0.8 if fresh else 0.3) * scale
+            bad = sum(chance.random() < likely for _ in range(min(number, trials))) if reject else 0
             repaired = bad // 3 if machine.name == "labeller" and not fresh else 0
             yield Made(ts, number - bad, bad - repaired, repaired, ("startup" if fresh else reject) if bad else None)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from random import Random
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -75,7 +76,7 @@ class Story:
     dented: tuple[int, ...] = ()
     broken: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Year and week, for names that do not come back."""
         year, week, _ = self.first_day.isocalendar()

@@ -13,6 +13,7 @@ from kpis.elements import ACCOUNTS
 from kpis.plant import Plant, load_plant
 from pipelines.simulate import Simulation, simulate
 from pipelines.simulated_plant import Track
+from pipelines.simulated_truth import Row
 
 HOUR = 3_600_000_000
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -26,6 +27,11 @@ def plant() -> Plant:
 @pytest.fixture(scope="module")
 def week(plant: Plant) -> Simulation:
     return simulate(plant)
+
+
+@pytest.fixture(scope="module")
+def rows(week: Simulation) -> list[Row]:
+    return week.truth()
 
 
 def messages(week: Simulation) -> Iterator[dict[str, Any]]:
@@ -50,9 +56,9 @@ def test_files_hold_the_log_by_day_of_arrival(week: Simulation, tmp_path: Path) 
     assert written == [message.line for message in week.messages]
 
 
-def test_accounts_of_every_machine_tile_the_week(week: Simulation) -> None:
+def test_accounts_of_every_machine_tile_the_week(rows: list[Row]) -> None:
     sums: dict[str, int] = defaultdict(int)
-    for row in week.truth():
+    for row in rows:
         sums[str(row["equipment"])] += sum(int(row[f"{account}_us"] or 0) for account in ACCOUNTS)
     # From Monday 05:50 to Monday 06:10, less the hour that the clocks skip.
     assert set(sums.values()) == {7 * 24 * HOUR + HOUR // 3 - HOUR}
@@ -63,21 +69,21 @@ def test_accounts_of_every_machine_tile_the_week(week: Simulation) -> None:
     ("day", "shift", "hours"),
     [("2026-03-23", "early", 8), ("2026-03-27", "night", 8), ("2026-03-28", "early", 8), ("2026-03-28", "night", 7)],
 )
-def test_accounts_of_a_shift_tile_it(week: Simulation, day: str, shift: str, hours: int) -> None:
-    rows = [row for row in week.truth() if (row["date"], row["shift"]) == (day, shift)]
-    assert len(rows) == 8
-    for row in rows:
+def test_accounts_of_a_shift_tile_it(rows: list[Row], day: str, shift: str, hours: int) -> None:
+    found = [row for row in rows if (row["date"], row["shift"]) == (day, shift)]
+    assert len(found) == 8
+    for row in found:
         assert sum(int(row[f"{account}_us"] or 0) for account in ACCOUNTS) == hours * HOUR, row["equipment"]
 
 
-def test_everything_that_can_happen_does(week: Simulation) -> None:
+def test_everything_that_can_happen_does(week: Simulation, rows: list[Row]) -> None:
     types = Counter(message["type"] for message in messages(week))
     assert types.keys() == {"state", "count", "counter", "order", "status", "reclassify", "retract", "broken"}
     assert 20_000 < types.total() < 60_000
     for account in ACCOUNTS:
-        assert sum(int(row[f"{account}_us"] or 0) for row in week.truth()) > 0, account
+        assert sum(int(row[f"{account}_us"] or 0) for row in rows) > 0, account
     for quality in ("good", "scrap", "rework"):
-        assert sum(int(row[quality] or 0) for row in week.truth()) > 0, quality
+        assert sum(int(row[quality] or 0) for row in rows) > 0, quality
 
 
 def test_repeated_messages_are_counted(week: Simulation) -> None:
