@@ -1,7 +1,5 @@
-"""Care of a store: newer schema, copies, exports."""
+"""Care of a store: newer schema, exports."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,36 +30,6 @@ def upgrade(path: Path) -> list[str]:
     finally:
         con.close()
     return made
-
-
-def back_up(path: Path, target: Path) -> int:
-    """Copy a store to a new file, whole and checked; how many events are in it.
-
-    The copy has its name only once it is on disk and can be read. Raises StorageError when the store is being written,
-    the target is there already or cannot be written.
-    """
-    _must_exist(path)
-    if target.exists():
-        msg = f"{target} is there already"
-        raise StorageError(msg, hint="name a new file; copies are never overwritten")
-    partial = target.with_name(f"{target.name}.partial")
-    # Open for writing, so that nobody else writes meanwhile and the log is merged into the file.
-    con = connect(path, read_only=False)
-    try:
-        con.execute("CHECKPOINT")
-        events = _events(con)
-        shutil.copyfile(path, partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        _check(partial, events)
-        partial.rename(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        msg = f"cannot write {target}: {(error.strerror or str(error)).lower()}"
-        raise StorageError(msg, hint="check the folder, the permissions and the space left") from error
-    finally:
-        con.close()
-    return events
 
 
 def export(path: Path, folder: Path, form: Literal["parquet", "csv"]) -> dict[str, int]:
@@ -95,18 +63,3 @@ def _must_exist(path: Path) -> None:
     if not path.exists():
         msg = f"there is no store at {path}"
         raise StorageError(msg, hint="name another with --db or OEEFLOW_DB")
-
-
-def _events(con: duckdb.DuckDBPyConnection) -> int:
-    return int(con.execute("SELECT count(*) FROM events").fetchall()[0][0])
-
-
-def _check(copy: Path, events: int) -> None:
-    con = connect(copy, read_only=True)
-    try:
-        found = _events(con)
-    finally:
-        con.close()
-    if found != events:
-        msg = f"the copy has {found} events, the store {events}"
-        raise StorageError(msg, hint="the disk may be faulty; try another")

@@ -1,7 +1,7 @@
 """A store that is damaged or gone is made again: from its own file, a snapshot or nothing, and from the journal.
 
 The DuckDB file can be lost: it may be torn when the process is killed in a checkpoint, and disks fail. What must not be
-lost is in the journal and in the files that were replayed (see docs/adr/0008-the-store-can-be-lost.md).
+lost is in the journal and in the files that were replayed (see docs/adr/0009-the-store-can-be-lost.md).
 """
 
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def ensure_sound(places: Places, clock: Callable[[], datetime], salvaged: Salvag
             recovery = _recovered(places, cause, clock())
         if salvaged and places.db.exists():
             before = min((first for first, _ in salvaged.lost), default=1) - 1
-            _record(places.db, Recovery(clock(), str(salvaged), salvaged.damaged, None, before))
+            record(places.db, Recovery(clock(), str(salvaged), salvaged.damaged, None, before))
         places.suspect.unlink(missing_ok=True)
     except OSError as error:
         msg = f"{cause or salvaged}; it cannot be made again: {(error.strerror or str(error)).lower()}"
@@ -135,7 +135,7 @@ def _recovered(places: Places, cause: str, at: datetime) -> Recovery:
         _remove(partial)
         content = _copied(copy, partial)
         if content is None and copy != places.db:
-            put_aside(places, copy)
+            put_aside(places, copy, "damaged")
         if content is None:
             continue
         lack = _lack(places, content, journal)
@@ -200,27 +200,34 @@ def _never_made(places: Places, journal: Reach | None) -> bool:
     return len(head) < _HEADERS and (head[8:12] == _MAGIC or not head.strip(b"\0"))
 
 
+def _replaced(places: Places, partial: Path, recovery: Recovery) -> Recovery:
+    record(partial, recovery)
+    swap(places, partial, _aside(places, recovery.at))
+    return recovery
+
+
 def _aside(places: Places, at: datetime) -> Path:
     return places.db.with_name(f"{places.db.name}.damaged-{at.astimezone(UTC):{STAMP}}")
 
 
-def _replaced(places: Places, partial: Path, recovery: Recovery) -> Recovery:
-    """Put the copy, or an empty store, in the place of the damaged one, which is kept."""
-    _record(partial, recovery)
-    partial.chmod(places.db.stat().st_mode if places.db.exists() else _MODE)
+def swap(places: Places, partial: Path, aside: Path) -> None:
+    """Put a file in the place of the store, which is put aside with its log. Raises OSError.
+
+    Ended in between, the next start finds a store without its log, or none, and makes it again.
+    """
+    there = places.db.exists()
+    partial.chmod(places.db.stat().st_mode if there else _MODE)
     sync(partial)
-    # Ended in between, the next start finds a store without its log, or none, and makes it again.
-    aside = _aside(places, recovery.at)
     for log in logs(places.db):
         log.rename(aside.with_name(aside.name + log.name.removeprefix(places.db.name)))
-    if recovery.damaged:
+    if there:
         places.db.rename(aside)
     partial.rename(places.db)
     sync(places.db.parent)
-    return recovery
 
 
-def _record(path: Path, recovery: Recovery) -> None:
+def record(path: Path, recovery: Recovery) -> None:
+    """Tell a store what happened to it."""
     con = connect(path, read_only=False)
     try:
         migrate(con)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from kpis.errors import StorageError
 from storage.places import Places, sync
@@ -197,9 +197,9 @@ def publish(store: Store, places: Places, clock: Callable[[], datetime], journal
         return publisher.finish()
 
 
-def put_aside(places: Places, snapshot: Path) -> None:
-    """Give a snapshot a name by which it is none any more."""
-    snapshot.rename(snapshot.with_name(f"damaged-{snapshot.name}"))
+def put_aside(places: Places, snapshot: Path, why: Literal["damaged", "replaced"]) -> None:
+    """Give a snapshot a name by which it is none any more: it is damaged, or the store it was made of is replaced."""
+    snapshot.rename(snapshot.with_name(f"{why}-{snapshot.name}"))
     _tidy(places)
 
 

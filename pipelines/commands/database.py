@@ -63,14 +63,47 @@ def backup(
     target: Annotated[Path, typer.Argument(help="New file for the copy.", show_default=False)],
     db: Db,
 ) -> None:
-    """Copy the store to a new file, whole and checked.
+    """Copy the store to a new file, whole and checked; while an engine writes it, its newest snapshot.
 
     Examples:
       oeeflow db backup kpi-2026-03-02.duckdb --db kpi.duckdb
     """
-    from storage.maintenance import back_up
+    from datetime import UTC, datetime
 
-    print(f"{back_up(db, target):,} events copied to {target}", file=sys.stderr)
+    from storage.copies import back_up
+
+    made = back_up(db, target)
+    print(f"{made.events:,} events copied to {target}", file=sys.stderr)
+    if made.at:
+        age = (datetime.now(UTC) - made.at).total_seconds()
+        print(f"an engine writes the store: this is its snapshot of {age:.0f} s ago", file=sys.stderr)
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup or a snapshot.", show_default=False)],
+    db: Db,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Leave out what came in after it and is in no journal any more.")
+    ] = False,
+) -> None:
+    """Put a backup or a snapshot in the place of the store, which is kept beside it under another name.
+
+    What came in since is taken in from the journal when the engine starts.
+
+    Examples:
+      oeeflow db restore kpi-2026-03-02.duckdb --db kpi.duckdb
+    """
+    from datetime import UTC, datetime
+
+    from storage.copies import restore as put_in_place
+
+    done = put_in_place(source, db, lambda: datetime.now(UTC), accept_loss=accept_loss)
+    print(f"{done.events:,} events restored from {source}", file=sys.stderr)
+    if done.aside:
+        print(f"the store that was there is now {done.aside}", file=sys.stderr)
+    if done.lost:
+        first, last = done.lost
+        print(f"left out: messages {first:,} to {last:,}, which are in no journal any more", file=sys.stderr)
 
 
 def export(
