@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.reception import Reception
 from pipelines.sources.mqtt import MqttIngest
 from storage.journal import Journal
-from tests.messages import source
+from tests.mqtt_messages import source
 
 if __name__ == "__main__":
     with Reception(Journal(Path(sys.argv[2]))) as reception:

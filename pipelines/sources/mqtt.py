@@ -124,7 +124,7 @@ class MqttIngest:
             except OeeflowError as error:
                 self._tell(str(error))
             except Exception as error:
-                self._tell(f"cannot connect: {error}")
+                self._tell(f"the connection failed: {type(error).__name__}: {error}")
             delay = LEAST_DELAY if self._stored > before else min(MOST_DELAY, 2 * delay)
             self._stopping.wait(delay * random.uniform(0.8, 1.2))
 

@@ -11,7 +11,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from kpis.errors import ConfigError
+from kpis.errors import ConfigError, SourceError
 from kpis.plant_sources import MqttSource
 from pipelines.secrets import check_private, read_secret
 
@@ -52,15 +52,18 @@ class Connection(Client):
             self.tls_set_context(_tls(source))
 
     def open(self) -> None:
-        """Connect and serve the connection in a thread of its own. Raises OSError if nobody answers."""
+        """Connect and serve the connection in a thread of its own. Raises SourceError if nobody answers."""
         source = self._source
         keepalive = source.keepalive // _SECOND
-        if source.version == "5":
-            self.connect(
-                source.host, source.port, keepalive, clean_start=not self._lasting, properties=self._properties()
-            )
-        else:
-            self.connect(source.host, source.port, keepalive)
+        try:
+            if source.version == "5":
+                properties = self._properties()
+                self.connect(source.host, source.port, keepalive, clean_start=not self._lasting, properties=properties)
+            else:
+                self.connect(source.host, source.port, keepalive)
+        except OSError as error:
+            message = f"cannot connect to {source.broker}: {(error.strerror or str(error)).lower()}"
+            raise SourceError(message, hint="check the address, and whether the broker is running") from error
         self.loop_start()
 
     def end(self, why: str | None = None) -> None:

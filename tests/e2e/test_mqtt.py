@@ -20,7 +20,7 @@ from pipelines.sources.mqtt import MqttIngest
 from storage.journal import Journal
 from tests.broker import Broker
 from tests.certificates import Certificates
-from tests.messages import Slow, flood, ingest, publish, publisher, source, state
+from tests.mqtt_messages import Slow, flood, ingest, publish, publisher, source, state
 from tests.parts import program
 from tests.running import until
 

@@ -15,7 +15,7 @@ import polars as pl
 from pipelines.reception import Reception
 from storage.journal import Journal
 from tests.broker import Broker
-from tests.messages import ingest, publisher, source, state
+from tests.mqtt_messages import ingest, publisher, source, state
 from tests.running import ROOT, until
 
 A_SECOND, KILLS = 600, 6

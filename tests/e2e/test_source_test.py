@@ -8,7 +8,7 @@ import pytest
 
 from tests.broker import Broker
 from tests.command import Command
-from tests.messages import Slow, ingest, publish, source
+from tests.mqtt_messages import Slow, ingest, publish, source
 from tests.running import until
 
 PLANT = """

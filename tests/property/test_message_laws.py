@@ -15,7 +15,7 @@ from kpis.events import EVENTS, FORMS, REJECTED, REJECTION_REASONS
 from kpis.plant import load_plant
 from pipelines.decoding import Decoded, Decoder
 from pipelines.sources.mapping import EVENTS_LIMIT
-from tests.messages import journalled
+from tests.mqtt_messages import journalled
 
 SECONDS = 60.0 if os.environ.get("CI") == "true" else 3.0
 """how long to look for a message that the decoder cannot take."""

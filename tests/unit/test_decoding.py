@@ -9,7 +9,7 @@ import pytest
 from kpis.events import EVENTS, REJECTED
 from kpis.plant import load_plant
 from pipelines.decoding import KEPT_OF_LONG_MESSAGE, Decoded, Decoder, shortened
-from tests.messages import journalled
+from tests.mqtt_messages import journalled
 
 AT = 1_772_431_200_000_000
 PLANT = """

@@ -9,7 +9,7 @@ import pytest
 
 from kpis.plant import check_plant, load_plant
 from pipelines.decoding import Decoded, Decoder
-from tests.messages import journalled
+from tests.mqtt_messages import journalled
 
 AT = 1_772_431_200_000_000  # 2026-03-02T06:00:00Z
 MS = AT // 1_000
