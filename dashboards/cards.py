@@ -20,9 +20,9 @@ class Cell:
     title: str = ""
 
 
-def number(text: str, *, below: bool = False, title: str = "") -> Cell:
-    """A cell with a figure; `below` marks it as short of its target."""
-    return Cell(text, classes="of-num of-below" if below else "of-num", title=title)
+def number(text: str, *, below: bool = False, title: str = "", more: str = "") -> Cell:
+    """A cell with a figure; `below` marks it as short of its target, `more` are further classes."""
+    return Cell(text, classes=" ".join(filter(None, ("of-num", "of-below" if below else "", more))), title=title)
 
 
 def icon(symbol: str) -> str:

@@ -19,6 +19,8 @@ from storage.reader import Reader
 
 DB: Final = "OEEFLOW_DB"
 REFRESH_S: Final = 5
+KEEP_S: Final = REFRESH_S - 1
+"""Seconds for which an answer is good enough: so the store is asked about as often by many viewers as by one."""
 _KEPT: Final = 64
 _LOOK_EVERY_S: Final = 1.0
 
@@ -107,4 +109,4 @@ def plant() -> Plant:
 def board() -> Board | None:
     """The board of this moment; None while nothing is accounted."""
     known = plant()
-    return read("board", lambda reader: load(reader, known))
+    return read("board", lambda reader: load(reader, known), keep_s=KEEP_S)

@@ -16,7 +16,9 @@ from storage.grains import MINUTE_US
 def screen(board: Board) -> None:
     """The page from top to bottom."""
     path, hours = _chosen(board)
-    line = reading.read(("line", path, hours), lambda reader: line_board.load(reader, board, path, hours))
+    line = reading.read(
+        ("line", path, hours), lambda reader: line_board.load(reader, board, path, hours), keep_s=reading.KEEP_S
+    )
     _hero(board, path)
     left, right = st.columns([3, 2], gap="medium")
     with left, frame.card("figures"):
@@ -160,11 +162,14 @@ def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.C
     at = local(row.start, board.zone).isoformat()
     why = cards.link(routes.WHY.address, percent(row.oee, 0), equipment=path, by="hour", at=at)
     against = [
-        cards.number(difference(row.difference), below=short),
+        cards.number(difference(row.difference), below=short, more="of-wide"),
         cards.number(difference(row.ahead), below=behind),
     ]
     return [
-        cards.Cell(texts.from_to(clock(row.start, board.zone), texts.NOW if row.now else clock(row.end, board.zone))),
+        cards.Cell(
+            texts.from_to(clock(row.start, board.zone), texts.NOW if row.now else clock(row.end, board.zone)),
+            classes="of-keep",
+        ),
         *([cards.number(count(row.wanted))] if targeted else []),
         cards.number(count(row.good)),
         *(against if targeted else []),

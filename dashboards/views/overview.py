@@ -169,7 +169,7 @@ def _heat(board: Board, found: list[tiles.Tile]) -> str:
         for tile in sorted(found, key=lambda tile: tile.path)
     )
     return (
-        f'<div class="of-scroll" tabindex="0"><table class="of-heat"><thead><tr><td></td>{hours}</tr></thead>'
+        f'<div class="of-scroll of-end" tabindex="0"><table class="of-heat"><thead><tr><td></td>{hours}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{cards.gap_legend()}"
     )
 
