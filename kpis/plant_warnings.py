@@ -6,11 +6,13 @@ from kpis.calendar_warnings import calendar_warnings
 from kpis.faults import Fault, Finding, nearest
 from kpis.plant_file import CATEGORIES, LEVELS, PlantFile
 from kpis.plant_model import Plant
+from kpis.plant_sources import MqttSource
 from kpis.registry import KPIS
 from kpis.toml_lines import Location, key_lines
 
 _SHORTEST_CYCLE_US = 10_000
 _LONGEST_CYCLE_US = 3_600_000_000
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def find_warnings(file: PlantFile, plant: Plant) -> tuple[Fault, ...]:
@@ -27,6 +29,7 @@ def find_warnings(file: PlantFile, plant: Plant) -> tuple[Fault, ...]:
         *_targets(file),
         *_states(file),
         *_windows(file),
+        *_mqtt(file),
     )
     return tuple(sorted((finding.fault(lines) for finding in findings), key=lambda warning: warning.line or 0))
 
@@ -120,3 +123,18 @@ def _states(file: PlantFile) -> Iterator[Finding]:
 def _windows(file: PlantFile) -> Iterator[Finding]:
     if file.windows.sliding_step > file.windows.sliding_length:
         yield Finding(("windows", "sliding_step"), None, "sliding windows further apart than they are long")
+
+
+def _mqtt(file: PlantFile) -> Iterator[Finding]:
+    for number, source in enumerate(file.sources):
+        if not isinstance(source, MqttSource):
+            continue
+        place = ("sources", number)
+        if source.password and not source.encrypted and source.host not in _LOOPBACK:
+            yield Finding(
+                (*place, "broker"), source.broker, "the password goes over the network unencrypted", "mqtts://"
+            )
+        for position, mapping in enumerate(source.mappings):
+            if mapping.ts.received and any(event.type == "count" for event in mapping.events):
+                message = "a count that the broker sends again is counted again: it has no time of its own"
+                yield Finding((*place, "mappings", position, "ts"), None, message, "use a cumulative counter")

@@ -112,6 +112,25 @@ def test_faults_say_where_what_and_what_would_be_right(text: str, old: str, new:
     assert any(expected in str(fault) for fault in report.faults), "\n".join(map(str, report.faults))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            TOPICS.replace("mqtts", "mqtt") + 'username = { env = "U" }\npassword = { env = "P" }\n',
+            "sources[0].broker: the password goes over the network unencrypted",
+        ),
+        (
+            MAPPING.replace('"$.t"', '"received"').replace('"state"\nstate', '"count"\ngood'),
+            "sources[0].mappings[0].ts: a count that the broker sends again is counted again",
+        ),
+    ],
+)
+def test_what_is_hardly_meant_is_pointed_out(text: str, expected: str) -> None:
+    report = check_plant(text)
+    assert report.faults == ()
+    assert any(expected in str(warning) for warning in report.warnings)
+
+
 def test_two_sources_need_two_client_ids() -> None:
     other = TOPICS.split("\n\n")[1].replace("press 7", "other")
     both = f'{TOPICS}client_id = "x"\n{other}client_id = "x"\n'
