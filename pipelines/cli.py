@@ -79,7 +79,7 @@ def main() -> None:
     """Run a command. Exit status: 0 done, 1 finding, 2 usage or configuration, 130 interrupted."""
     signal.signal(signal.SIGINT, _end)
     # DuckDB and Arrow import pandas wherever they find it. Nothing here uses it: that saves 0.4 s and 30 MB.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     try:
         _build()()
     except OeeflowError as error:

@@ -1,5 +1,6 @@
 """What tests of more than one folder need."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def oeeflow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     monkeypatch.setenv("OEEFLOW_DB", "kpi.duckdb")
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "plant.toml").write_text(one_unit('ideal_cycle = "1s"'))
+    importlib.import_module("pandas")  # a command keeps it out of its process unless it is there; our pages need it
 
     def run(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["oeeflow", *arguments])
