@@ -50,10 +50,19 @@ def said() -> Iterator[None]:
 def head(title: str, board: Board, above: str = "") -> None:
     """The head of a page: where it is, its title, and as of when its figures are."""
     over = f'<span class="of-above">{escape(above)}</span>' if above else ""
-    at = local(board.horizon, board.zone)
-    asof = f"{texts.AS_OF} <b>{clock(board.horizon, board.zone)}</b> {day(at)}"
-    told = f'<div class="of-asof">{asof} · {_age(board.horizon)}</div>'
+    told = f'<div class="of-asof">{as_of(board)}</div>'
     st.html(f'<div class="of-head"><h1>{over}{escape(title)}</h1>{told}</div>')
+
+
+def as_of(board: Board) -> str:
+    """As of when figures are, and how old that is, as HTML."""
+    at = local(board.horizon, board.zone)
+    return f"{texts.AS_OF} <b>{clock(board.horizon, board.zone)}</b> {day(at)} · {_age(board.horizon)}"
+
+
+def ticking() -> int:
+    """A number that is another one at every refresh."""
+    return time.time_ns()
 
 
 def card(name: str) -> "st.delta_generator.DeltaGenerator":

@@ -27,7 +27,8 @@ LINE: Final = Route("line", texts.LINE, "precision_manufacturing", "line")
 LOSSES: Final = Route("losses", texts.LOSSES, "waterfall_chart", "losses")
 DATA_QUALITY: Final = Route("data_quality", texts.QUALITY_OF_DATA, "verified", "data-quality")
 DEFINITIONS: Final = Route("definitions", texts.DEFINITIONS, "menu_book", "definitions")
+TV: Final = Route("tv", texts.TV, "tv", "tv")
 WHY: Final = Route("why", texts.WHY, "account_tree", "why", listed=False)
 
-PAGES: Final = (OVERVIEW, LINE, LOSSES, DATA_QUALITY, DEFINITIONS, WHY)
+PAGES: Final = (OVERVIEW, LINE, LOSSES, DATA_QUALITY, DEFINITIONS, TV, WHY)
 """All pages in the order of the menu; the first is the one to begin with."""

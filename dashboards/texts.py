@@ -58,6 +58,7 @@ LINE: Final = "Line"
 LOSSES: Final = "Losses"
 QUALITY_OF_DATA: Final = "Data quality"
 DEFINITIONS: Final = "Definitions"
+TV: Final = "On the wall"
 WHY: Final = "Why this number"
 
 ATTENTION: Final = "Needs somebody now"
@@ -85,6 +86,8 @@ MORE_LINES: Final = "More lines"
 
 AS_OF: Final = "As of"
 LIVE: Final = "live"
+NO_DATA: Final = "NO DATA"
+PIECES_AHEAD: Final = "good pieces against target"
 OLD: Final = "no news for {age}"
 RECORDED: Final = "recorded data"
 

@@ -60,7 +60,7 @@ def looked_at(browser: Browser, address: str, width: int = 1440, height: int = 1
 
 def shown(page: Page) -> None:
     """Wait until a page has come to rest."""
-    page.locator(".of-head, .of-empty").first.wait_for()
+    page.locator(".of-head, .of-empty, .of-wall").first.wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
 
 

@@ -80,3 +80,13 @@ def test_nothing_comes_from_elsewhere(browser: Browser, address: str) -> None:
     page.get_by_test_id("stVegaLiteChart").first.wait_for()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
     page.close()
+
+
+@pytest.mark.slow
+def test_a_wall_without_news_says_so_by_itself(browser: Browser, filled: Path) -> None:
+    with served(filled / "bottling.duckdb") as found:
+        page = looked_at(browser, f"{found}/{routes.TV.address}")
+        expect(page.locator(".of-band").first).to_contain_text(texts.STATES["down"])
+        expect(page.get_by_text(texts.NO_DATA)).to_be_hidden()
+    expect(page.get_by_text(texts.NO_DATA)).to_be_visible(timeout=60_000)
+    page.close()
