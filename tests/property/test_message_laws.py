@@ -148,13 +148,13 @@ def check(messages: list[tuple[str, str, bytes]]) -> None:
 
 
 @given(MESSAGES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_every_message_ends_once_and_the_same_in_any_company(messages: list[tuple[str, str, bytes]]) -> None:
     check(messages)
 
 
 @given(st.lists(CANONICAL.filter(is_json), min_size=1, max_size=4), INDENTS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_an_array_says_what_its_elements_say(events: list[dict[str, Any]], indent: int | None) -> None:
     together = decode([("http", "", spelled(events, indent))])
     apart = decode([("canonical", "", spelled(event, None)) for event in events])
