@@ -54,7 +54,7 @@ class Told:
         """A plant whose history begins on a Monday about three weeks before an instant."""
         day = date_of(zone, at)
         monday = day - timedelta(days=day.weekday()) - (HISTORY_WEEKS - 1) * WEEK
-        return cls(monday.isoformat(), fine_from=at, until=0)
+        return cls(monday.isoformat(), fine_from=at - CATCHING_UP, until=0)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
