@@ -33,6 +33,7 @@ MOST_BYTES: Final = 8 << 20
 MOST_MESSAGES: Final = 10_000
 STORED_WITHIN: Final = 10.0
 """seconds within which a message has to be on disk, or its sender is told to send it again."""
+LOOK_EVERY: Final = 0.2
 DECIDED_WITHIN: Final = 5.0
 """seconds that an answer waits for what became of the events."""
 
@@ -121,7 +122,7 @@ class HttpDoor:
         ticket = _Ticket(len(entries), self._receipts)
         try:
             await run_in_threadpool(self._offer, entries, ticket)
-            if not await _within(STORED_WITHIN, ticket.stored):
+            if not await self._stored(ticket):
                 raise _busy(seconds=5)
             decided = await _within(DECIDED_WITHIN, ticket.decided)
         finally:
@@ -140,6 +141,14 @@ class HttpDoor:
             raise Refused(
                 401, "no valid token" if shown else "a token is missing", hint, {"WWW-Authenticate": "Bearer"}
             )
+
+    async def _stored(self, ticket: "_Ticket") -> bool:
+        """Whether all is on disk; known sooner when there is no room."""
+        until = time.monotonic() + STORED_WITHIN
+        while not await _within(LOOK_EVERY, ticket.stored):
+            if ticket.stored.done() or self._reception.full or time.monotonic() > until:
+                return ticket.stored.done() and ticket.stored.result()
+        return True
 
     def _offer(self, entries: list[Entry], ticket: "_Ticket") -> None:
         for number, entry in enumerate(entries):

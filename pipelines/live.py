@@ -102,10 +102,12 @@ class _Engine:
             self._tokens,
         )
         self._decoder = Decoder(plant)
+        self._started = _now().isoformat(timespec="seconds")
 
     def run(self) -> None:
         """Take in until asked to stop; sources first, the dataflow last, and the other way round at the end."""
         with ExitStack() as stack:
+            stack.callback(Running.forget, self._places)
             stack.enter_context(self._reception)
             stack.enter_context(self._door)
             for ingest in self._ingests:
@@ -127,7 +129,9 @@ class _Engine:
             except JournalDamaged:
                 raise
             except Exception as error:
-                if self._reception.failure is not None or self._vitals.trouble == "starting":
+                if self._reception.failure is not None:
+                    raise self._reception.failure from error
+                if self._vitals.trouble == "starting":
                     raise
                 pause = FIRST_PAUSE if self._vitals.position > before else min(2 * pause, LONGEST_PAUSE)
                 self._vitals.trouble = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -196,13 +200,15 @@ class _Engine:
     def _served(self, store: Store) -> Iterator[None]:
         """Readers find the engine, and are answered."""
         serving = Serving(store.connection, self._places, self._tokens)
-        readers = serving.start(self._readers_port or 0)
-        Running(os.getpid(), readers, self._door.address, _now().isoformat(timespec="seconds")).write(self._places)
+        self._announce(serving.start(self._readers_port or 0))
         try:
             yield
         finally:
-            Running.forget(self._places)
+            self._announce(None)
             serving.stop()
+
+    def _announce(self, readers: str | None) -> None:
+        Running(os.getpid(), readers, self._door.address, self._started).write(self._places)
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds

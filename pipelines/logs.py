@@ -5,8 +5,9 @@ secret are never handed to a logger; tracebacks come without the values of varia
 """
 
 import sys
+from contextlib import suppress
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO, cast
 
 
 class LogFormat(StrEnum):
@@ -23,6 +24,18 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class _StandardError:
+    """Standard error; what cannot be written there, on a full disk or to a closed pipe, stops nothing."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure(form: LogFormat | None = None, level: LogLevel = LogLevel.INFO) -> None:
@@ -46,6 +59,6 @@ def configure(form: LogFormat | None = None, level: LogLevel = LogLevel.INFO) ->
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.value),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )

@@ -87,11 +87,16 @@ class Engine:
         except OSError:
             return 0, b""
 
+    def problems(self) -> dict[str, str]:
+        """Why it says that it is not ready, by subject."""
+        status, answer = self.asked("/readyz")
+        return json.loads(answer)["problems"] if status == 503 else {}
+
     def posted(self, *events: dict[str, Any]) -> tuple[int, Any]:
         """Events through the HTTP door: status and answer."""
         token = self.places.token.read_text(encoding="utf-8")
         status, answer = self.asked("/events", json.dumps(events).encode(), Authorization=f"Bearer {token}")
-        return status, json.loads(answer)
+        return status, json.loads(answer) if answer else None
 
     def metric(self, name: str) -> float:
         """A metric by its name with labels."""
