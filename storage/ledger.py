@@ -33,26 +33,29 @@ class Ledger:
     ranges: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RANGES))
     rulings: pl.DataFrame = field(default_factory=pl.DataFrame)
     retracted: pl.DataFrame = field(default_factory=pl.DataFrame)
+    _held: tuple[frozenset[str], pl.DataFrame] | None = field(default=None, repr=False)
+    _ends: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None = field(default=None, repr=False)
 
     def holders(self) -> pl.DataFrame:
         """Whose `order` and `status` events hold for whom: pairs of `below` (accounted) and `equipment`, with `own`."""
-        pairs = [
-            (path, holder, holder == path) for path in self.accounted for holder in (path, *self.plant.ancestors(path))
-        ]
-        schema = {"below": pl.String, "equipment": pl.String, "own": pl.Boolean}
-        return pl.DataFrame(pairs, schema=schema, orient="row")
+        if self._held is None or self._held[0] != self.accounted.keys():
+            paths = frozenset(self.accounted)
+            self._held = (paths, self.plant.lineage.filter(pl.col("below").is_in(list(paths))))
+        return self._held[1]
 
     def tails(self) -> pl.DataFrame:
         """For each accounted equipment the newest event that touches it: what comes after is on time."""
-        ranges = self.ranges.filter(pl.col("type").is_in(ALIVE))
-        pairs = self.holders().join(ranges, on="equipment")
-        held = pairs.filter(pl.col("own") | pl.col("type").is_in(["order", "status"]))
-        return held.group_by("below").agg(tail=pl.col("last_ts").max())
+        holders, ranges = self.holders(), self.ranges
+        if self._ends is None or self._ends[0] is not holders or self._ends[1] is not ranges:
+            pairs = holders.lazy().join(ranges.lazy().filter(pl.col("type").is_in(ALIVE)), on="equipment")
+            held = pairs.filter(pl.col("own") | pl.col("type").is_in(["order", "status"]))
+            self._ends = (holders, ranges, held.group_by("below").agg(tail=pl.col("last_ts").max()).collect())
+        return self._ends[2]
 
 
 def load(con: Connection, plant: Plant) -> Ledger:
     """The ledger of a store."""
-    (horizon,) = con.execute("SELECT epoch_us(max(horizon)) FROM plants").fetchall()[0]
+    (horizon,) = con.execute("SELECT epoch_us(max(horizon)) FROM horizons").fetchall()[0]
     (flush,) = con.execute("SELECT coalesce(max(flush), 0) FROM flushes").fetchall()[0]
     accounted = con.execute(
         "SELECT equipment, epoch_us(accounted_from) FROM equipment WHERE accounted_from IS NOT NULL"

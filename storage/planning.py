@@ -113,35 +113,33 @@ def _spans(con: Connection, ledger: Ledger, taken: Taken, horizon: int) -> pl.Da
     """Spans as they come, one or more for each change; they may overlap."""
     now = horizon + 1
     spans = [_span(pl.DataFrame(schema={"below": pl.String, "at": pl.Int64}), end=pl.col("at"))]
-    columns = ("equipment", "type", "quality", "online", "ts")
-    changed = pl.concat([taken.added.select(columns), taken.removed.select(columns)])
     tails = ledger.tails()
     late = pl.col("at") <= pl.col("tail")
     gone = taken.removed.select("equipment", "type", "online", "ts")
     first = pl.concat([taken.kinds.select("equipment", "type", "online", ts="first_ts"), gone])
     first = _held(first, ledger)
     overtaken = first.join(tails, on="below").filter(late).select("below").unique()
-    several = _held(changed, ledger, overtaken).join(tails, on="below")
-    ahead = pl.concat([first.join(overtaken, on="below", how="anti"), several.filter(~late).select(first.columns)])
+    ahead = first
+    if overtaken.height:
+        columns = ("equipment", "type", "quality", "online", "ts")
+        changed = pl.concat([taken.added.select(columns), taken.removed.select(columns)])
+        several = _held(changed, ledger, overtaken).join(tails, on="below")
+        ahead = pl.concat([first.join(overtaken, on="below", how="anti"), several.filter(~late).select(first.columns)])
+        behind = several.filter(late).with_columns(many=pl.len().over("below") > FEW)
+        spans.append(_span(behind.filter("many").group_by("below").agg(pl.col("at").min()), end=pl.lit(now)))
+        spans.append(_late(con, ledger, behind.filter(~pl.col("many")), now))
     spans.append(_span(ahead.group_by("below").agg(pl.col("at").min()), end=pl.lit(now)))
-    behind = several.filter(late)
-    behind = behind.with_columns(many=pl.len().over("below") > FEW)
-    spans.append(_span(behind.filter("many").group_by("below").agg(pl.col("at").min()), end=pl.lit(now)))
-    spans.append(_late(con, ledger, behind.filter(~pl.col("many")), now))
     moved = [
         (path, min(old or now, new or now), max(old or now, new or now)) for path, (old, new) in taken.first.items()
     ]
-    first = pl.DataFrame(moved, schema={"below": pl.String, "at": pl.Int64, "until": pl.Int64}, orient="row")
-    # A run begins no earlier than the accounting, so it moves with it.
-    spans.append(_span(run_ends(con, first, now) if first.height else first, end=pl.col("until")))
-    rulings = taken.rulings.filter(pl.col("start") < now, pl.col("equipment").is_in(list(ledger.accounted)))
-    spans.append(
-        _span(
-            rulings.select(below="equipment", at="start", until="end"),
-            end=pl.min_horizontal("until", pl.lit(now)),
-            counts=False,
-        )
-    )
+    if moved:
+        first = pl.DataFrame(moved, schema={"below": pl.String, "at": pl.Int64, "until": pl.Int64}, orient="row")
+        # A run begins no earlier than the accounting, so it moves with it.
+        spans.append(_span(run_ends(con, first, now), end=pl.col("until")))
+    if taken.rulings.height:
+        rulings = taken.rulings.filter(pl.col("start") < now, pl.col("equipment").is_in(list(ledger.accounted)))
+        told = rulings.select(below="equipment", at="start", until="end")
+        spans.append(_span(told, end=pl.min_horizontal("until", pl.lit(now)), counts=False))
     before = now if ledger.horizon is None else ledger.horizon
     due = [path for path in ledger.accounted if ledger.due.get(path, BEGINNING) <= horizon]
     waiting = pl.DataFrame({"below": due, "at": [before] * len(due)}, schema={"below": pl.String, "at": pl.Int64})
@@ -239,15 +237,19 @@ def _whole_minutes(spans: pl.DataFrame) -> pl.DataFrame:
 
 def _hulls(spans: pl.DataFrame) -> pl.DataFrame:
     """Spans whose reach from `low` to `high` overlaps, joined."""
-    spans = spans.sort("equipment", "low", "high")
     reached = pl.col("high").cum_max().shift(1).over("equipment")
-    spans = spans.with_columns(_new=(reached.is_null() | (pl.col("low") > reached)).cum_sum())
-    joined = spans.group_by("_new", maintain_order=True).agg(
-        pl.col("equipment").first(),
-        pl.col("start", "count_start", "low").min(),
-        pl.col("end", "count_end", "high").max(),
+    joined = (
+        spans.lazy()
+        .sort("equipment", "low", "high")
+        .with_columns(_new=(reached.is_null() | (pl.col("low") > reached)).cum_sum())
+        .group_by("_new", maintain_order=True)
+        .agg(
+            pl.col("equipment").first(),
+            pl.col("start", "count_start", "low").min(),
+            pl.col("end", "count_end", "high").max(),
+        )
     )
-    return joined.drop("_new").with_row_index("unit")
+    return joined.drop("_new").with_row_index("unit").collect()
 
 
 def _with_context(con: Connection, spans: pl.DataFrame, horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
