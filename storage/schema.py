@@ -268,15 +268,47 @@ TABLES = (
     ),
     Table(
         "alerts",
-        "Alerts raised by rules of the plant file. Empty as long as no rule raises any.",
+        "Alerts by the rules of the plant file, derived from the same intervals and pieces as every figure. What people "
+        "did about them is not here.",
         (
-            ("alert", "VARCHAR", "id"),
-            ("rule", "VARCHAR", "rule that raised it"),
+            ("alert", "VARCHAR", "id: a hash of rule, equipment and since"),
+            ("rule", "VARCHAR", "rule of the plant file"),
             ("equipment", "VARCHAR", "ISA-95 path"),
-            ("severity", "VARCHAR", "severity"),
-            ("state", "VARCHAR", "pending, firing, acknowledged or resolved"),
+            ("line", "VARCHAR", "line that it is or belongs to: what messages are put together by; else the equipment"),
+            ("severity", "VARCHAR", "info, warning or critical"),
+            ("state", "VARCHAR", "firing, resolved, suppressed, or withdrawn: a late event took its cause away"),
             ("since", "TIMESTAMPTZ", "since when the condition holds"),
+            ("fired_at", "TIMESTAMPTZ", "when it had held for as long as the rule asks; null: suppressed all the time"),
+            ("resolved_at", "TIMESTAMPTZ", "when it was over; null: it is not"),
+            ("suppressed_by", "VARCHAR", "why it did not fire: break, planned_stop, after shift start, after break, after setup, or the equipment whose alert makes it needless"),
+            ("reason", "VARCHAR", "last reason given while the condition held; null: none"),
+            ("value", "DOUBLE", "what was measured when it fired; behind plan in microseconds; null: nothing is measured"),
+            ("chattering", "BOOLEAN", "whether it is at least the third of its rule and equipment within half an hour"),
             ("text", "VARCHAR", "what is told"),
+            ("corrects", "VARCHAR", "id of a withdrawn alert that this one takes the place of; null: none"),
+            ("revision", "INTEGER", "how often the row changed since it was first written"),
+            ("changed_at", "TIMESTAMPTZ", "when it last changed, by the engine's clock"),
+        ),
+    ),
+    Table(
+        "alert_transitions",
+        "What became of alerts, in the order in which it was found out: what messages are made of.",
+        (
+            ("transition", "BIGINT", "number, from 1 without gaps"),
+            ("alert", "VARCHAR", "id of the alert"),
+            ("became", "VARCHAR", "fired, resolved, reopened, suppressed, withdrawn, or corrected: it takes the place of a withdrawn one"),
+            ("at", "TIMESTAMPTZ", "when, by the times of the events"),
+            ("committed_at", "TIMESTAMPTZ", "when it was found out, by the engine's clock"),
+        ),
+    ),
+    Table(
+        "alert_rules",
+        "The rules of the plant file that the alerts were made with.",
+        (
+            ("rule", "VARCHAR", "name"),
+            ("severity", "VARCHAR", "info, warning or critical"),
+            ("definition", "VARCHAR", "the rule, a JSON object"),
+            ("fingerprint", "VARCHAR", "hash of all that decides when which alert is raised; the same in every row"),
         ),
     ),
     Table(
@@ -304,7 +336,7 @@ TABLES = (
     ),
     Table(
         "recoveries",
-        "Times that the store or its journal was found damaged and was made again, see docs/operations.md.",
+        "Times that the store or its journal was found damaged and was made again; `oeeflow doctor` tells of them.",
         (
             ("at", "TIMESTAMPTZ", "when it was made again"),
             ("cause", "VARCHAR", "what was wrong, and what is lost if anything is"),
