@@ -14,7 +14,7 @@ from tests.browser.serving import browsing, looked_at, served, shown
 from tests.browser.stores import LINE
 from tests.parts import program
 
-pytestmark = [pytest.mark.filterwarnings("default::ResourceWarning")]
+expect.set_options(timeout=60_000)  # a busy machine is no error
 
 
 @pytest.fixture(scope="module")
