@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint type bench docs
+.PHONY: help setup demo test lint type bench bench-live docs screenshots
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.installed ## make .venv and install oeeflow with everything to develop it
 
@@ -21,7 +21,7 @@ setup: .venv/.installed ## make .venv and install oeeflow with everything to dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: setup ## replay the example week and a real machine day, and show what came out
+demo: setup ## a living plant on this machine: broker, engine, dashboard; Ctrl-C ends it
 	$(BIN)/oeeflow demo
 
 test: setup ## all tests
@@ -37,6 +37,12 @@ type: setup ## strict types
 bench: setup ## speed and memory, written to benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.engine
 
+bench-live: setup ## the running engine under load, written to benchmarks/RESULTS-live.md
+	$(BIN)/python -m benchmarks.live
+
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m kpis.catalogue > docs/kpis.md
 	$(BIN)/python -m storage.dictionary > docs/data-dictionary.md
+
+screenshots: setup ## pictures of every page of the dashboard, for the documentation
+	$(BIN)/python -m tests.browser.screenshots docs/screenshots
