@@ -81,7 +81,7 @@ def _tile(board: Board, path: str) -> Tile:
     target = board.target(path, "oee")
     name = shift.get("shift")
     mine = board.alerts.filter(
-        (pl.col("state") != "resolved")
+        (pl.col("state") == "firing")
         & ((pl.col("equipment") == path) | pl.col("equipment").str.starts_with(f"{path}/"))
     )
     return Tile(

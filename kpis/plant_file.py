@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from kpis.duration import parse_duration
 from kpis.faults import nearest
+from kpis.plant_alerts import AlertRule
 from kpis.plant_sources import Source
-from kpis.plant_types import Duration, Name, PositiveDuration, Table, duration, refuse
+from kpis.plant_types import Category, Duration, Level, Name, PositiveDuration, Table, duration, refuse
 
 LEVELS = ("enterprise", "site", "area", "line", "unit")
 CATEGORIES = ("producing", "setup", "down", "idle", "planned", "unknown")
@@ -59,9 +60,7 @@ Loss = Annotated[
     BeforeValidator(_loss),
     WithJsonSchema({"type": "string", "examples": list(SIX_BIG_LOSSES)}),
 ]
-Category = Literal["producing", "setup", "down", "idle", "planned", "unknown"]
 StopCategory = Literal["setup", "down", "idle", "planned"]
-Level = Literal["enterprise", "site", "area", "line", "unit"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -107,6 +106,7 @@ class EquipmentTable(Settings):
     constraint: str | None = None
     output: str | None = None
     capacity_per_hour: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = None
+    flow: list[Name] = []
 
     @model_validator(mode="after")
     def _constraint_is_named(self) -> "EquipmentTable":
@@ -169,6 +169,7 @@ class PlantFile(Table):
     states: dict[str, Category] = {}
     reasons: dict[str, ReasonTable] = {}
     sources: list[Source] = []
+    alerts: list[AlertRule] = []
 
     @property
     def calendars(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import polars as pl
 
+from kpis.plant_alerts import AlertRule
 from kpis.plant_file import CATEGORIES
 from kpis.plant_sources import Source
 
@@ -26,8 +27,8 @@ def ancestors_of(path: str) -> tuple[str, ...]:
 class Equipment:
     """One node of the plant with its settings: the nearest of its own, its ancestors' and ``[defaults]``.
 
-    ``level``, ``rollup``, ``constraint``, ``output`` and ``capacity_per_hour`` are its own and never inherited;
-    ``targets`` are inherited one by one. Times are microseconds; ``stale_after_us`` 0 means never stale.
+    ``level``, ``rollup``, ``constraint``, ``output``, ``capacity_per_hour`` and ``flow`` are its own and never
+    inherited; ``targets`` are inherited one by one. Times are microseconds; ``stale_after_us`` 0 means never stale.
     At most one of ``stop_after_us`` and ``stop_after_cycles`` is set; neither: states come from state events only.
     """
 
@@ -49,6 +50,7 @@ class Equipment:
     stop_after_us: int | None
     stop_after_cycles: float | None
     capacity_per_hour: int | None
+    flow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class Plant:
     states: Mapping[str, str]
     reasons: Mapping[str, Reason]
     sources: tuple[Source, ...]
+    alerts: tuple[AlertRule, ...]
     calendars: Mapping[str, Calendar]
     sliding_length_us: int
     sliding_step_us: int

@@ -32,6 +32,7 @@ def resolve(file: PlantFile, text: str) -> Plant:
             for name, table in file.reasons.items()
         },
         sources=tuple(file.sources),
+        alerts=tuple(file.alerts),
         calendars=calendars,
         sliding_length_us=file.windows.sliding_length,
         sliding_step_us=file.windows.sliding_step,
@@ -68,6 +69,7 @@ def _one(file: PlantFile, path: str, level: str) -> Equipment:
         stop_after_us=stop.us if stop else None,
         stop_after_cycles=stop.cycles if stop else None,
         capacity_per_hour=own.capacity_per_hour,
+        flow=tuple(own.flow),
     )
 
 
@@ -116,10 +118,10 @@ def _rule(table: ShiftTimes, days: Iterable[str] = ()) -> ShiftRule:
 
 
 def _fingerprint(file: PlantFile, equipment: dict[str, Equipment], calendars: dict[str, Calendar]) -> str:
-    """A hash of what changes a number or a window: not of names, labels, targets or the order of the file's tables."""
+    """A hash of what changes a number or a window: not of names, targets, alerts or the order of the tables."""
     content = {
         "equipment": {
-            path: _without(asdict(node), "declared", "targets", "future_tolerance_us")
+            path: _without(asdict(node), "declared", "targets", "future_tolerance_us", "flow")
             for path, node in equipment.items()
         },
         "products": {name: table.ideal_cycle for name, table in file.products.items()},

@@ -1,6 +1,6 @@
 """Types of values in the plant file, and what is said when one is wrong."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -42,6 +42,8 @@ def _duration_schema(pattern: str) -> WithJsonSchema:
 Duration = Annotated[int, BeforeValidator(duration), _duration_schema(DURATION_PATTERN)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive), _duration_schema(DURATION_PATTERN)]
 Name = Annotated[str, Field(min_length=1)]
+Category = Literal["producing", "setup", "down", "idle", "planned", "unknown"]
+Level = Literal["enterprise", "site", "area", "line", "unit"]
 
 
 class Table(BaseModel):

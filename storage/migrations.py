@@ -11,7 +11,16 @@ from storage.schema import TABLES, VERSION, comment
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
 
-_LATER: Final = {"recoveries", "horizons", "corrections", "writers", "source_health"}
+_LATER: Final = {
+    "recoveries",
+    "horizons",
+    "corrections",
+    "writers",
+    "source_health",
+    "alerts",
+    "alert_transitions",
+    "alert_rules",
+}
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> None:
@@ -19,6 +28,7 @@ def _tables(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("DROP TABLE IF EXISTS alerts")  # no version before wrote any
     _create(con, _LATER)
     con.execute("INSERT INTO corrections SELECT * EXCLUDE (flush) FROM events WHERE type IN ('reclassify', 'retract')")
     for (view,) in con.execute(

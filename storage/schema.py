@@ -268,8 +268,8 @@ TABLES = (
     ),
     Table(
         "alerts",
-        "Alerts by the rules of the plant file, derived from the same intervals and pieces as every figure. What people "
-        "did about them is not here.",
+        "Alerts by the rules of the plant file, derived from the same intervals and pieces as every figure. What "
+        "people did about them is not here.",
         (
             ("alert", "VARCHAR", "id: a hash of rule, equipment and since"),
             ("rule", "VARCHAR", "rule of the plant file"),
@@ -280,9 +280,9 @@ TABLES = (
             ("since", "TIMESTAMPTZ", "since when the condition holds"),
             ("fired_at", "TIMESTAMPTZ", "when it had held for as long as the rule asks; null: suppressed all the time"),
             ("resolved_at", "TIMESTAMPTZ", "when it was over; null: it is not"),
-            ("suppressed_by", "VARCHAR", "why it did not fire: break, planned_stop, after shift start, after break, after setup, or the equipment whose alert makes it needless"),
+            ("suppressed_by", "VARCHAR", "why it did not fire: an account, a grace, or the equipment whose alert makes it needless"),
             ("reason", "VARCHAR", "last reason given while the condition held; null: none"),
-            ("value", "DOUBLE", "what was measured when it fired; behind plan in microseconds; null: nothing is measured"),
+            ("value", "DOUBLE", "what was measured when it fired; behind plan in microseconds; null: nothing is"),
             ("chattering", "BOOLEAN", "whether it is at least the third of its rule and equipment within half an hour"),
             ("text", "VARCHAR", "what is told"),
             ("corrects", "VARCHAR", "id of a withdrawn alert that this one takes the place of; null: none"),
@@ -296,7 +296,7 @@ TABLES = (
         (
             ("transition", "BIGINT", "number, from 1 without gaps"),
             ("alert", "VARCHAR", "id of the alert"),
-            ("became", "VARCHAR", "fired, resolved, reopened, suppressed, withdrawn, or corrected: it takes the place of a withdrawn one"),
+            ("became", "VARCHAR", "fired, corrected (fired in the place of a withdrawn one), resolved, reopened, suppressed or withdrawn"),
             ("at", "TIMESTAMPTZ", "when, by the times of the events"),
             ("committed_at", "TIMESTAMPTZ", "when it was found out, by the engine's clock"),
         ),

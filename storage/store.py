@@ -17,6 +17,7 @@ from kpis.events import EVENTS
 from kpis.plant import Plant
 from kpis.work import Accounts, Work, newest
 from storage import catalog
+from storage.alerting import Alerting
 from storage.changes import SEGMENTS
 from storage.database import Reading, bound, connect, instants
 from storage.flushes import Flush
@@ -111,6 +112,7 @@ class Store:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._ledger = load(self._con, plant)
         self._memory = Memory.empty()
+        self._alerting = Alerting(self._writer, plant, clock)
         self._open: Transaction | None = None
         self._flushed: Flush | None = None
         self._grace_us = min(item.grace_us for item in plant.equipment.values())
@@ -236,9 +238,9 @@ class Store:
         self._write_catalog(transaction, before, after)
         corrections = pending.new.filter(pl.col("type").is_in(CORRECTIONS)).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
+        self._alerting.follow(transaction, after, pending.work, accounts)
         transaction.commit()
-        self._last, self._open, self._flushed = transaction, None, flush
-        self._ledger = after
+        self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after)
         self._ids().add(keys(pending.new), after.flush)

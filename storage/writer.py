@@ -150,7 +150,8 @@ class Transaction:
 
     def clear_results(self) -> None:
         """Forget everything that is made from the events, and that a plant file made it."""
-        self._con.execute("UPDATE plants SET fingerprint = ''")
+        for table in ("plants", "alert_rules"):
+            self._con.execute(f"UPDATE {table} SET fingerprint = ''")
         for table in ("intervals", "count_elements", "stops"):
             self._con.execute(f'DELETE FROM "{table}"')
 

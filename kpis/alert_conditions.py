@@ -1,0 +1,151 @@
+"""When the conditions of rules hold, and when they are not to be told: spans of rule and equipment."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from kpis.alert_scope import KEY, Measure, Scope
+from kpis.alert_values import measured
+from kpis.plant_alerts import QUIET
+from kpis.work import MINUTE_US
+
+SPANS = pl.Schema({"rule": pl.UInt32, "equipment": pl.String, "start": pl.Int64, "end": pl.Int64})
+HELD = pl.Schema({"rule": pl.UInt32, "equipment": pl.String, "at": pl.Int64, "value": pl.Float64})
+"""Minutes at which a measured condition holds, each up to the next one."""
+
+_MARK = {"start": pl.Int64(), "end": pl.Int64(), "why": pl.String()}
+MARKS = pl.Schema([*SPANS.items(), ("why", pl.String())])
+"""Spans in which nothing is raised, and why; in unscheduled time the condition does not even hold."""
+
+
+def state_spans(scope: Scope, intervals: pl.DataFrame) -> pl.DataFrame:
+    """When the state conditions hold, as whole spans; `intervals` are those of the contributors."""
+    known = intervals.select("category", "reason").unique()
+    rules = [scope.matching(category, reason) for category, reason in known.iter_rows()]
+    matches = known.with_columns(rule=pl.Series(rules, dtype=pl.List(pl.UInt32))).explode("rule").drop_nulls("rule")
+    held = intervals.join(matches, on=["category", "reason"], nulls_equal=True)
+    if held.is_empty():
+        return pl.DataFrame(schema=SPANS)
+    return by_all(scope, held.select("contributor", "rule", "start", "end"))
+
+
+def silence_spans(scope: Scope, gaps: pl.DataFrame) -> pl.DataFrame:
+    """When the silence conditions hold: rows of `contributor`, `start` (the last sign of life) and `end`."""
+    silent = [(number, rule.when.silence) for number, rule in enumerate(scope.plant.alerts) if rule.when.silence]
+    rules = pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
+    held = gaps.join(rules, how="cross").filter(pl.col("end") - pl.col("start") > pl.col("least"))
+    return by_all(scope, held.select("contributor", "rule", "start", "end"))
+
+
+def by_all(scope: Scope, held: pl.DataFrame, *same: str) -> pl.DataFrame:
+    """From spans of contributors and rules to those of equipment: when all hold that have time by then."""
+    reach = scope.reach_of(held["contributor"].unique())
+    rows = held.join(reach, on=["contributor", "rule"])
+    several = rows.filter(~pl.col("alone"))
+    spans = [joined(rows.filter("alone").select(*SPANS.names(), *same), *same)]
+    if several.height:
+        keys = [*KEY, *same]
+        step = pl.lit(1, pl.Int64)
+        all_ = scope.sharing(several.select(KEY).unique()).join(several.select(keys).unique(), on=KEY)
+        points = [
+            several.select(*keys, at="start", held=step, needed=pl.lit(0, pl.Int64)),
+            several.select(*keys, at="end", held=-step, needed=pl.lit(0, pl.Int64)),
+            all_.select(*keys, at="begun", held=pl.lit(0, pl.Int64), needed=step),
+        ]
+        steps = pl.concat(points).group_by(*keys, "at").agg(pl.col("held", "needed").sum()).sort(*keys, "at")
+        steps = steps.with_columns(pl.col("held", "needed").cum_sum().over(keys), end=pl.col("at").shift(-1).over(keys))
+        whole = steps.filter(pl.col("held") == pl.col("needed"), pl.col("end").is_not_null())
+        spans.append(joined(whole.select(*KEY, *same, "end", start="at"), *same))
+    return pl.concat(spans)
+
+
+def joined(spans: pl.DataFrame, *same: str) -> pl.DataFrame:
+    """Spans that follow on each other as one, in order; those that overlap too."""
+    keys = [*KEY, *same]
+    spans = spans.sort(*keys, "start")
+    reached = pl.col("end").cum_max().shift(1).over(keys)
+    new = (reached.is_null() | (pl.col("start") > reached)).cum_sum()
+    return (
+        spans.with_columns(_span=new)
+        .group_by("_span", maintain_order=True)
+        .agg(pl.col(keys).first(), pl.col("start").first(), pl.col("end").max())
+        .select(*KEY, "start", "end", *same)
+    )
+
+
+def held_minutes(
+    scope: Scope,
+    paths: Iterable[str],
+    intervals: pl.DataFrame,
+    pieces: pl.DataFrame,
+    minutes: pl.Series,
+    holding: pl.DataFrame,
+) -> pl.DataFrame:
+    """The minutes, of those asked for, at which measured conditions of the equipment hold.
+
+    `holding`: the keys whose condition held just before. Between its limits, and where its value is undefined, a
+    condition stays as it is.
+    """
+    found = [pl.DataFrame(schema=HELD)]
+    wanted = pl.Series("equipment", list(paths), dtype=pl.String)
+    for measure, limits in scope.limits.items():
+        limits = limits.filter(pl.col("equipment").is_in(wanted.implode()))
+        if limits.is_empty() or minutes.is_empty():
+            continue
+        points = limits.select("equipment").unique().join(minutes.to_frame("at"), how="cross")
+        values = measured(scope, measure, intervals, pieces, points)
+        found.append(_held(values, limits, holding, measure))
+    return pl.concat(found)
+
+
+def _held(values: pl.DataFrame, limits: pl.DataFrame, holding: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    sign = pl.col("sign").cast(pl.Float64)
+    rows = limits.join(values, on="equipment").with_columns(
+        level=pl.when(sign * pl.col("value") > sign * pl.col("on"))
+        .then(1)
+        .when(sign * pl.col("value") <= sign * pl.col("off"))
+        .then(0)
+    )
+    before = holding.select(*KEY).unique().with_columns(before=pl.lit(1))
+    begun = rows.filter(pl.col("level") == 1).select(KEY).unique()
+    keys = pl.concat([begun, before.select(KEY)]).unique()
+    rows = rows.join(keys, on=KEY, how="semi").join(before, on=KEY, how="left").sort(*KEY, "at")
+    level = pl.col("level").forward_fill().over(KEY)
+    return rows.filter(pl.coalesce(level, "before").fill_null(0) == 1).select(HELD.names())
+
+
+def minute_spans(held: pl.DataFrame) -> pl.DataFrame:
+    """Minutes that hold as spans."""
+    return joined(held.select(*KEY, start="at", end=pl.col("at") + MINUTE_US))
+
+
+def quiet_marks(scope: Scope, keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
+    """When the plant is not scheduled, in a break or in a planned stop, or has just begun again, as the rules ask.
+
+    `keys` are those asked for. What came before the first interval of a contributor is not known: it counts as just
+    begun.
+    """
+    schedule, account = pl.col("schedule"), pl.col("account")
+    calm = pl.when(schedule != "scheduled").then(schedule).when(account == "planned_stop").then(account)
+    rows = intervals.sort("contributor", "start").with_columns(
+        why=calm,
+        before=pl.col("schedule").shift(1).over("contributor"),
+        category_before=pl.col("category").shift(1).over("contributor"),
+    )
+    wanted = scope.rules.join(keys.select("rule").unique(), on="rule", how="semi")
+    found = [pl.DataFrame(schema={"contributor": pl.String, "rule": pl.UInt32, **_MARK})]
+    for why in QUIET:
+        rules = wanted.filter(why).select("rule")
+        calm_times = rows.filter(pl.col("why") == why).select("contributor", "start", "end", "why")
+        found.append(calm_times.join(rules, how="cross").select(found[0].columns))
+    begun = {
+        "after shift start": (schedule == "scheduled") & (pl.col("before").fill_null("unscheduled") == "unscheduled"),
+        "after break": (schedule == "scheduled") & (pl.col("before") == "break"),
+        "after setup": (pl.col("category") != "setup") & (pl.col("category_before") == "setup"),
+    }
+    for why, condition in begun.items():
+        rules = wanted.filter(pl.col(why) > 0).select("rule", grace=why)
+        starts = rows.filter(condition).select("contributor", "start", why=pl.lit(why)).join(rules, how="cross")
+        found.append(starts.with_columns(end=pl.col("start") + pl.col("grace")).select(found[0].columns))
+    marks = by_all(scope, pl.concat(found), "why")
+    return marks.join(keys, on=KEY, how="semi")

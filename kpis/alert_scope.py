@@ -1,0 +1,235 @@
+"""Which rule holds for which equipment, and whose time and pieces decide it: the rules, resolved, as frames."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import NamedTuple
+
+import polars as pl
+
+from kpis.plant import Plant
+from kpis.plant_alerts import MINUTE_US, QUIET, SEVERITIES, SHIFT, AlertRule
+from kpis.rollup import contributions
+
+LONGEST_SHIFT_US = 26 * 60 * MINUTE_US
+"""A day and the clock change in it: how far back the start of a shift may be."""
+
+KEY = ("rule", "equipment")
+REACH = pl.Schema(
+    {"contributor": pl.String, "rule": pl.UInt32, "equipment": pl.String, "alone": pl.Boolean, "begun": pl.Int64}
+)
+LIMITS = pl.Schema(
+    {
+        "rule": pl.UInt32,
+        "equipment": pl.String,
+        "on": pl.Float64,
+        "off": pl.Float64,
+        "sign": pl.Int8,
+        "target": pl.Float64,
+    }
+)
+
+
+class Measure(NamedTuple):
+    """What is measured over a window: a KPI by its name, `behind`, or `scrap` of some reasons (none: of all)."""
+
+    window: int
+    what: str
+    reasons: tuple[str, ...] = ()
+
+
+def in_scope(rule: AlertRule, plant: Plant) -> list[str]:
+    """The equipment that a rule is for."""
+    return [
+        path
+        for path, item in plant.equipment.items()
+        if (rule.level is None or item.level == rule.level)
+        and any(path == pattern or ("*" in pattern and fnmatchcase(path, pattern)) for pattern in rule.equipment)
+    ]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """All rules over the equipment of a plant, given which equipment has events of its own.
+
+    `rules` tells of each rule its times and flags. `reach` holds for each contributor, in order, the rule and equipment
+    whose condition is about its time, whether about that alone, and since when it has time. `limits` are those of each
+    measure. `shares` tells who gives time and pieces to measured equipment.
+    """
+
+    plant: Plant
+    rules: pl.DataFrame
+    reach: pl.DataFrame
+    limits: Mapping[Measure, pl.DataFrame]
+    shares: pl.DataFrame
+    _matches: dict[tuple[str, str | None], list[int]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        counts = self.reach.group_by("contributor", maintain_order=True).len()
+        ends = counts["len"].cum_sum().to_list()
+        return {path: (end - length, length) for (path, length), end in zip(counts.iter_rows(), ends, strict=True)}
+
+    @cached_property
+    def contributors(self) -> Mapping[str, frozenset[str]]:
+        """By equipment that any rule is for, whose time or pieces decide it."""
+        pairs = pl.concat(
+            [self.reach.select("equipment", "contributor"), self.shares.select("equipment", "contributor")]
+        )
+        grouped = pairs.unique().group_by("equipment").agg("contributor")
+        return {path: frozenset(parts) for path, parts in grouped.iter_rows()}
+
+    @cached_property
+    def concerns(self) -> Mapping[str, frozenset[str]]:
+        """By contributor, the equipment whose alerts it may change."""
+        concerned: dict[str, set[str]] = {}
+        for path, parts in self.contributors.items():
+            for part in parts:
+                concerned.setdefault(part, set()).add(path)
+        return {part: frozenset(paths) for part, paths in concerned.items()}
+
+    @cached_property
+    def back_us(self) -> int:
+        """How far back a rule may look from an instant to know what holds at it."""
+        longest = self.rules.select(pl.max_horizontal(pl.col("for_us") + pl.col("keep_us")).max()).item() or 0
+        return int(longest) + self.grace_us + self.window_us + 2 * MINUTE_US
+
+    @cached_property
+    def grace_us(self) -> int:
+        """The longest grace."""
+        graces = (grace for rule in self.plant.alerts for grace in grace_of(rule).values())
+        return max(graces, default=0)
+
+    @cached_property
+    def window_us(self) -> int:
+        """The longest window."""
+        return max((LONGEST_SHIFT_US if m.window == SHIFT else m.window for m in self.limits), default=0)
+
+    def reach_of(self, contributors: Iterable[str]) -> pl.DataFrame:
+        """The part of `reach` that some contributors have."""
+        slices = [self.reach.slice(*self._places[path]) for path in contributors if path in self._places]
+        return pl.concat(slices) if slices else self.reach.clear()
+
+    def sharing(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """All contributors of some keys, with when each of them began to have time."""
+        paths = {part for path in keys["equipment"].unique() for part in self.contributors[path]}
+        return self.reach_of(sorted(paths)).join(keys, on=KEY, how="semi").select(*KEY, "begun")
+
+    def matching(self, category: str, reason: str | None) -> list[int]:
+        """The rules about a state whose condition a category and reason fulfil."""
+        if (category, reason) not in self._matches:
+            self._matches[category, reason] = [
+                number
+                for number, rule in enumerate(self.plant.alerts)
+                if rule.when.kind == "state"
+                and (not rule.when.state or category in rule.when.state)
+                and (not rule.when.reason or reason in rule.when.reason)
+            ]
+        return self._matches[category, reason]
+
+
+def grace_of(rule: AlertRule) -> dict[str, int]:
+    """How long a rule is quiet after what, by the name of the reason that is told."""
+    return {
+        "after shift start": rule.grace.shift,
+        "after break": rule.grace.break_,
+        "after setup": rule.grace.setup,
+    }
+
+
+def scope_of(plant: Plant, accounted: Mapping[str, int]) -> Scope:
+    """The rules of a plant over its equipment, `accounted` being what has events of its own, and since when."""
+    scopes = [in_scope(rule, plant) for rule in plant.alerts]
+    wanted = {path for paths in scopes for path in paths}
+    parts = [part for part in contributions(plant, accounted) if part.equipment in wanted]
+    shares = pl.DataFrame(
+        parts,
+        schema={
+            "equipment": pl.String,
+            "contributor": pl.String,
+            "gives_time": pl.Boolean,
+            "gives_pieces": pl.Boolean,
+        },
+        orient="row",
+    )
+    time = shares.filter("gives_time").select("equipment", "contributor").unique()
+    begun = pl.col("contributor").replace_strict(dict(accounted), return_dtype=pl.Int64)
+    time = time.with_columns(alone=pl.len().over("equipment") == 1, begun=begun)
+    pairs = [
+        pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}).with_columns(rule=pl.lit(number, pl.UInt32))
+        for number, paths in enumerate(scopes)
+    ]
+    keys = pl.concat(pairs) if pairs else pl.DataFrame(schema={"equipment": pl.String, "rule": pl.UInt32})
+    reach = keys.join(time, on="equipment").select(REACH.names()).sort("contributor", "rule", "equipment")
+    limits = _limits(plant, scopes)
+    measured = {path for frame in limits.values() for path in frame["equipment"]}
+    return Scope(plant, _rules(plant), reach, limits, shares.filter(pl.col("equipment").is_in(list(measured))))
+
+
+def _rules(plant: Plant) -> pl.DataFrame:
+    rows = [
+        (
+            number,
+            rule.for_us + (rule.when.silence or 0),
+            rule.keep_for,
+            rule.inhibits,
+            rule.when.kind == "state" and rule.when.state == ["idle"],
+            SEVERITIES.index(rule.severity),
+            *(why in rule.quiet for why in QUIET),
+            *grace_of(rule).values(),
+        )
+        for number, rule in enumerate(plant.alerts)
+    ]
+    schema = {
+        "rule": pl.UInt32,
+        "for_us": pl.Int64,
+        "keep_us": pl.Int64,
+        "inhibits": pl.Boolean,
+        "starving": pl.Boolean,
+        "rank": pl.Int8,
+        **dict.fromkeys(QUIET, pl.Boolean),
+        **dict.fromkeys(("after shift start", "after break", "after setup"), pl.Int64),
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _limits(plant: Plant, scopes: list[list[str]]) -> dict[Measure, pl.DataFrame]:
+    rows: dict[Measure, list[tuple[int, str, float, float, int, float | None]]] = {}
+    for number, rule in enumerate(plant.alerts):
+        measure = measure_of(rule)
+        if measure is None:
+            continue
+        into = rows.setdefault(measure, [])
+        for path in scopes[number]:
+            target = plant.equipment[path].targets.get("oee" if measure.what == "behind" else measure.what)
+            found = _limit(rule, target)
+            if found is not None:
+                into.append((number, path, *found, target))
+    return {measure: pl.DataFrame(found, schema=LIMITS, orient="row") for measure, found in rows.items()}
+
+
+def measure_of(rule: AlertRule) -> Measure | None:
+    """What a rule measures; None: it is about states or silence."""
+    when = rule.when
+    if when.kpi is not None:
+        return Measure(when.window, when.kpi)
+    if when.scrap is not None:
+        return Measure(when.window, "scrap", tuple(when.reason))
+    return Measure(SHIFT, "behind") if when.behind is not None else None
+
+
+def _limit(rule: AlertRule, target: float | None) -> tuple[float, float, int] | None:
+    """Where an alert begins and ends, and which way is bad; None: the target that it is about is not set."""
+    when = rule.when
+    if when.limit is None:
+        on = float(when.behind or when.scrap or 0)
+        if when.behind is not None and target is None:
+            return None
+        return on, on if when.clear is None else when.clear, 1
+    key, value = when.limit
+    off = value if when.clear is None else when.clear
+    sign = -1 if key.startswith("below") else 1
+    if not key.endswith("target"):
+        return value, off, sign
+    return None if target is None else (target + sign * value, target + sign * off, sign)
