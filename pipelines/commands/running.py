@@ -14,7 +14,9 @@ def run(
     http_port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="Port of the HTTP door; default: free.")
     ] = None,
-    readers_port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port for readers; default: free.")] = None,
+    readers_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port for readers; default: free.")
+    ] = None,
     log_format: Annotated[LogFormat | None, typer.Option(help="Default: console on a terminal, else json.")] = None,
     log_level: Annotated[LogLevel, typer.Option(help="The least of what is said.")] = LogLevel.INFO,
 ) -> None:

@@ -10,7 +10,7 @@ from pipelines.flow import dataflow
 from pipelines.operators import Halt, run
 from pipelines.replay import replay
 from pipelines.shards import Accountants, join, shard_of, split
-from storage.store import Batch, Outcome
+from storage.store import Batch, Outcome, Pending
 from tests import strategies
 from tests.engine import batch, dump, faults, lines, opened, unequal
 from tests.oracle import compute
@@ -37,7 +37,7 @@ def stream(db: Path, case: Case, batches: Iterator[Batch], halt: Halt) -> list[O
     plant = load_plant(case.plant_toml)
     with opened(db, plant) as store, Accountants(plant, 1) as accountants:
 
-        def committed(_: Batch, outcome: Outcome) -> None:
+        def committed(_: Pending, outcome: Outcome) -> None:
             outcomes.append(outcome)
 
         run(dataflow(batches, store, plant, accountants, 1, committed, halt), halt)
