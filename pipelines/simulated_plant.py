@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import chain
+from itertools import accumulate, chain
 from random import Random
 from typing import Final, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,6 +21,8 @@ FAULTS: Final = {"blower": "drive", "filler": "jam", "labeller": "label-roll", "
 SLOWER: Final = {"blower": 1.03, "filler": 1.06, "labeller": 1.09, "palletizer": 1.11}  # than the ideal cycle
 REJECTS: Final = {"filler": "underfill", "labeller": "label-skew", "palletizer": "damaged"}
 BUFFER: Final = 45 * SECOND  # of bottles between two machines
+LARGE_ORDER: Final = 80_000  # bottles
+STOCK: Final = 500  # bottles that stand before each machine at the start
 COARSE: Final = 3 * MINUTE  # from count to count
 FINE: Final = 20 * SECOND
 
@@ -121,6 +123,13 @@ class Line:
     machines: tuple[Machine, ...]
     orders: list[Order]
 
+    def wanted(self, order: Order) -> int:
+        """How many bottles an order is over: about as many as were made when it was ended."""
+        if order.end is None:
+            return LARGE_ORDER
+        made = sum(count.good for count in self.machines[-1].made if order.start <= count.ts < order.end)
+        return round(made, -3)
+
     def product_at(self, instant: int) -> str | None:
         """The product of the order that is running at an instant."""
         for order in self.orders:
@@ -185,8 +194,9 @@ def _line(plant: Plant, path: str, story: Story, chance: Random) -> Line:
         for begin, finish in _stops(chance, start, end, every=12 * MINUTE, shortest=12 * SECOND, longest=100 * SECOND):
             _pause(machine, begin, finish, chance)
     _change_over(line, story, chance)
-    for machine in machines:
-        machine.made = list(_bottles(plant, line, machine, story, chance))
+    for before, machine in zip((None, *machines), machines, strict=False):
+        supply = _Supply(before.made if before else None)
+        machine.made = list(_bottles(plant, line, machine, supply, story, chance))
     return line
 
 
@@ -245,7 +255,26 @@ def _order(line: Line, story: Story, number: int) -> str:
     return f"{story.name}{line.path[-1]}{number:02}"
 
 
-def _bottles(plant: Plant, line: Line, machine: Machine, story: Story, chance: Random) -> Iterator[Made]:
+class _Supply:
+    """The bottles that a machine gets from the one before it; what it could have made without them is lost."""
+
+    def __init__(self, made: list[Made] | None) -> None:
+        self._instants = None if made is None else [count.ts for count in made]
+        self._given = list(accumulate((count.good + count.rework for count in made or ()), initial=STOCK))
+        self._taken = 0
+
+    def take(self, ts: int, wanted: int) -> int:
+        """Take what is wanted at an instant, as far as there is that much."""
+        if self._instants is None:
+            return wanted
+        number = min(wanted, self._given[bisect_right(self._instants, ts)] - self._taken)
+        self._taken += number
+        return number
+
+
+def _bottles(
+    plant: Plant, line: Line, machine: Machine, supply: _Supply, story: Story, chance: Random
+) -> Iterator[Made]:
     """Counts every so often while running, and just before each stop; more are bad after a changeover."""
     reject = REJECTS.get(machine.name)
     place = MACHINES.index(machine.name)
@@ -261,10 +290,11 @@ def _bottles(plant: Plant, line: Line, machine: Machine, story: Story, chance: R
         fine = range(split - split % FINE + place * 5 * SECOND - MS, end, FINE)
         grid = chain(coarse, (instant for instant in fine if instant > split))
         for ts in (*(instant for instant in grid if start < instant < end - MS), end - MS):
-            number = (ts - start) // cycle - counted
+            possible = (ts - start) // cycle - counted
+            counted += possible
+            number = supply.take(ts, possible)
             if number == 0:
                 continue
-            counted += number
             fresh = ts - begun[max(bisect_right(begun, ts) - 1, 0)] in range(15 * MINUTE)
             trials, scale = (12, 1.0) if ts < story.fine_from else (4, 12 * FINE / COARSE / 4)
             likely = (0.8 if fresh else 0.3) * scale
