@@ -2,7 +2,7 @@
 
 What is looked up here is a 64-bit key of each event in the store, with the commit (flush) that took it in. The latest
 are in memory, the others in files beside the store. These are made from the events, and made again when they do not
-fit them. See docs/adr/0009-keys-in-sorted-runs.md.
+fit them. See docs/adr/0010-keys-in-sorted-runs.md.
 """
 
 import json
@@ -20,12 +20,13 @@ from storage.database import Connection
 from storage.places import sync
 from storage.runs import FileRun, Keys, MemoryRun, Numbers, Places, Run, merge, total
 
-MANY: Final = 1 << 20
-"""So many keys are kept in memory (12 MB) before they go to a file."""
+MANY: Final = 1 << 19
+"""So many keys are kept in memory (6 MB) before they go to a file."""
 
 FEW: Final = 1 << 14
 """Fewer than these are not worth a file when the store is closed: they are read from the events next time."""
 
+_FACTOR: Final = 4  # between a file and the next: a higher one makes for fewer files, and more to write
 _INDEX: Final = "index.json"
 _PROBES: Final = pl.DataFrame({"equipment": [f"a{'/b' * n}" for n in range(40)], "id": ["é7" * n for n in range(40)]})
 """Their keys tell whether the hash function is still the one that the files were made with."""
@@ -79,8 +80,9 @@ class SeenIds:
     def find(self, batch: Keys) -> tuple[Places, Numbers]:
         """Which of the keys have been seen (their places), and the flush of each; a key may be found more than once."""
         order = np.argsort(batch)
+        ordered = batch[order]
         runs: list[Run] = [*self._files, *self._memory] if len(batch) else []
-        found = [run.find(batch[order]) for run in runs]
+        found = [run.find(ordered) for run in runs]
         if not found:
             return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.uint32)
         return order[np.concatenate([which for which, _ in found])], np.concatenate([flush for _, flush in found])
@@ -90,7 +92,7 @@ class SeenIds:
 
         Raises StorageError when a file cannot be written.
         """
-        if self._merging and (self._merging.future.done() or total(self._memory) > 4 * MANY):
+        if self._merging and (self._merging.future.done() or total(self._memory) > 2 * MANY):
             self._write_index(self._finish())
         self._remember(MemoryRun.of(batch, flush))
         self._flush = flush
@@ -122,7 +124,7 @@ class SeenIds:
     def _begin(self) -> None:
         """Begin to write the keys in memory into a file, together with the files that are not much larger."""
         kept, size = len(self._files), total(self._memory)
-        while kept and self._files[kept - 1].length < 2 * size:
+        while kept and self._files[kept - 1].length < _FACTOR * size:
             kept -= 1
             size += self._files[kept].length
         self._number += 1

@@ -27,8 +27,8 @@ _HALF: Final = np.uint64(32)
 _LOWER: Final = np.uint64(0xFFFF_FFFF)
 _ENTRY_BYTES: Final = 12
 _BLOCK: Final = 1024  # values read at least, 4 or 8 KB
-_GAP: Final = 4  # blocks that are read along rather than skipped
-_AT_ONCE: Final = 1024  # keys looked for at once: bounds what is read into memory
+_GAP: Final = 1  # blocks that are read along rather than skipped
+_AT_ONCE: Final = 4096  # keys looked for at once: bounds what is read into memory
 _PART: Final = 1 << 19  # entries merged at once
 
 
@@ -50,9 +50,11 @@ def _heads(keys: Keys) -> Heads:
 
 def _equal(sorted_heads: Heads, wanted: Heads) -> tuple[Places, Places]:
     """Pairs of places of equal heads: in `wanted` and in `sorted_heads`."""
-    first = np.searchsorted(sorted_heads, wanted, "left")
-    many = np.searchsorted(sorted_heads, wanted, "right") - first
-    which = np.repeat(np.arange(len(wanted)), many)
+    first = np.searchsorted(sorted_heads, wanted)
+    hit = np.flatnonzero(sorted_heads[np.minimum(first, len(sorted_heads) - 1)] == wanted)
+    first = first[hit]
+    many = np.searchsorted(sorted_heads, wanted[hit], "right") - first
+    which = np.repeat(hit, many)
     return which, np.arange(len(which)) + np.repeat(first - np.cumsum(many) + many, many)
 
 
@@ -208,7 +210,7 @@ def merge(runs: Sequence[Run], path: Path) -> int:
         for low, high in pairwise(bounds):
             parts = [run.between(low, high) for run in runs]
             heads, tails = _sorted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-            fences.append(heads[-written % _BLOCK :: _BLOCK])
+            fences.append(heads[-written % _BLOCK :: _BLOCK].copy())
             _write(file.fileno(), heads, 4 * written)
             _write(file.fileno(), tails, 4 * length + 8 * written)
             written += len(heads)
