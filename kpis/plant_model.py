@@ -153,6 +153,11 @@ class Plant:
         return ancestors_of(path)
 
     @cached_property
+    def least_grace_us(self) -> int:
+        """The shortest grace of all equipment: no window is closed sooner after its end."""
+        return min(equipment.grace_us for equipment in self.equipment.values())
+
+    @cached_property
     def lineage(self) -> pl.DataFrame:
         """Whose events may hold for whom: pairs of `below` and `equipment`, itself (`own`) or an ancestor."""
         pairs = [(path, holder, holder == path) for path in self.equipment for holder in (path, *ancestors_of(path))]

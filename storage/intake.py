@@ -46,7 +46,8 @@ def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, u
         rejected.append(
             _rejected(reused, "id_reused", "another event of this equipment with other content has this id; it stays")
         )
-    late = 0 if ledger.horizon is None else new.filter(pl.col("ts") < ledger.horizon).height
+    told = ledger.told
+    late = 0 if told is None else new.filter(pl.col("ts") < told).height
     return Admitted(new, pl.concat(rejected), duplicates, late)
 
 

@@ -36,6 +36,11 @@ class Ledger:
     _held: tuple[frozenset[str], pl.DataFrame] | None = field(default=None, repr=False)
     _ends: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None = field(default=None, repr=False)
 
+    @property
+    def told(self) -> int | None:
+        """The instant before which windows may be closed: what changes there revises them, and came late."""
+        return None if self.horizon is None else self.horizon - self.plant.least_grace_us
+
     def holders(self) -> pl.DataFrame:
         """Whose `order` and `status` events hold for whom: pairs of `below` (accounted) and `equipment`, with `own`."""
         if self._held is None or self._held[0] != self.accounted.keys():

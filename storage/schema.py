@@ -161,7 +161,7 @@ TABLES = (
             ("taken", "BIGINT", "events taken in"),
             ("duplicates", "BIGINT", "events that were there already"),
             ("rejected", "BIGINT", "events rejected"),
-            ("late", "BIGINT", "events that were older than the horizon before"),
+            ("late", "BIGINT", "events that came later than the shortest grace allows: windows may have been closed"),
         ),
     ),
     Table(
