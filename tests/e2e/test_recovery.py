@@ -295,7 +295,7 @@ def test_killed_in_checkpoints(tmp_path: Path) -> None:
         for _ in range(rng.randrange(1, 5)):
             while ours.recv() != "checkpoint":
                 pass
-        time.sleep(rng.uniform(0, 0.03))
+        time.sleep(rng.uniform(0, rng.choice((0.01, 0.05, 0.2))))
         engine.kill()
         engine.join()
         engine.close()
