@@ -90,6 +90,17 @@ class Scope:
         return {part: frozenset(paths) for part, paths in concerned.items()}
 
     @cached_property
+    def measured(self) -> frozenset[str]:
+        """The equipment that any rule measures, and that has something to be measured."""
+        limited = {path for frame in self.limits.values() for path in frame["equipment"]}
+        return frozenset(limited & self.contributors.keys())
+
+    def settled(self, horizon: int, minute: int) -> pl.DataFrame:
+        """The rules, each with the instant up to which it is known whether it holds (`now`)."""
+        now = pl.when("measured").then(pl.lit(minute + 1, pl.Int64)).otherwise(pl.lit(horizon, pl.Int64))
+        return self.rules.select("rule", "for_us", "keep_us", now=now)
+
+    @cached_property
     def back_us(self) -> int:
         """How far back a rule may look from an instant to know what holds at it."""
         longest = self.rules.select(pl.max_horizontal(pl.col("for_us") + pl.col("keep_us")).max()).item() or 0
@@ -173,6 +184,7 @@ def _rules(plant: Plant) -> pl.DataFrame:
             number,
             rule.for_us + (rule.when.silence or 0),
             rule.keep_for,
+            measure_of(rule) is not None,
             rule.inhibits,
             rule.when.kind == "state" and rule.when.state == ["idle"],
             SEVERITIES.index(rule.severity),
@@ -185,6 +197,7 @@ def _rules(plant: Plant) -> pl.DataFrame:
         "rule": pl.UInt32,
         "for_us": pl.Int64,
         "keep_us": pl.Int64,
+        "measured": pl.Boolean,
         "inhibits": pl.Boolean,
         "starving": pl.Boolean,
         "rank": pl.Int8,

@@ -76,13 +76,15 @@ def raise_alerts(
     carried: pl.DataFrame,
     others: pl.DataFrame,
     horizon: int,
+    minute: int,
 ) -> Found:
-    """The alerts of the keys that `spans` and `carried` have, up to the horizon.
+    """The alerts of the keys that `spans` and `carried` have, up to the horizon, measured ones up to `minute`.
 
     `carried` are alerts that began before the spans do: rows of ALERTS, with `known_until` up to which they are known
     to have held. `others` are alerts of other equipment, which may inhibit these.
     """
-    found = _episodes(scope, spans, marks, carried, horizon)
+    rules = scope.settled(horizon, minute)
+    found = _episodes(rules, spans, marks, carried)
     inhibitors = pl.concat([_inhibiting(scope, found.alerts), _inhibiting(scope, others)])
     candidates = _inhibited(scope, topology, inhibitors, found.alerts.select(KEY))
     if candidates.is_empty():
@@ -100,22 +102,24 @@ def raise_alerts(
         own, quiet, known = (
             frame.join(keys, on=KEY, how="semi") for frame in (spans, pl.concat([marks, more]), carried)
         )
-        again = _episodes(scope, own, quiet, known, horizon)
+        again = _episodes(rules, own, quiet, known)
         kept.append(again.alerts)
         due.append(again.due)
     return Found(pl.concat(kept), pl.concat(due))
 
 
-def worth(scope: Scope, spans: pl.DataFrame, carried: pl.DataFrame, horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def worth(
+    scope: Scope, spans: pl.DataFrame, carried: pl.DataFrame, horizon: int, minute: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans that can have an alert by now, and when those that still wait for `for` are due, as DUE.
 
     Most stops are over before they are worth a word; they are not looked at any closer.
     """
-    rows = spans.join(scope.rules.select("rule", "for_us", "keep_us"), on="rule")
+    rows = spans.join(scope.settled(horizon, minute), on="rule")
     rows = rows.join(carried.select(KEY).unique().with_columns(known=pl.lit(value=True)), on=KEY, how="left")
-    ripe = pl.col("end") - pl.col("start") > pl.col("for_us")
+    ripe = pl.min_horizontal("end", "now") - pl.col("start") > pl.col("for_us")
     needed = ripe | pl.col("known").fill_null(value=False) | (pl.col("keep_us") > 0)
-    waiting = rows.filter(~needed, pl.col("end") >= horizon)
+    waiting = rows.filter(~needed, pl.col("end") >= pl.col("now"))
     due = waiting.group_by("equipment").agg(due=(pl.col("start") + pl.col("for_us")).min())
     return rows.filter(needed).select(SPANS.names()), due
 
@@ -142,12 +146,11 @@ def _inhibited(scope: Scope, topology: Topology, inhibitors: pl.DataFrame, keys:
     return rows.select("rule", "equipment", "start", "end", why="by")
 
 
-def _episodes(scope: Scope, spans: pl.DataFrame, marks: pl.DataFrame, carried: pl.DataFrame, horizon: int) -> Found:
-    rules = scope.rules.select("rule", "for_us", "keep_us")
+def _episodes(rules: pl.DataFrame, spans: pl.DataFrame, marks: pl.DataFrame, carried: pl.DataFrame) -> Found:
     pieces = pl.concat([_carried(carried), _cut(spans, marks)]).sort(*KEY, "start", "end")
     pieces = pieces.filter(pl.col("why").is_null() | (pl.col("why") != "unscheduled"))
-    pieces = pieces.with_columns(end=pl.min_horizontal("end", pl.lit(horizon))).filter(pl.col("start") < pl.col("end"))
-    pieces = pieces.join(rules, on="rule", maintain_order="left")
+    pieces = pieces.join(rules, on="rule", maintain_order="left").with_columns(pl.min_horizontal("end", "now"))
+    pieces = pieces.filter(pl.col("start") < pl.col("end"))
     reached = pl.col("end").cum_max().shift(1).over(KEY)
     first = reached.is_null()
     pieces = pieces.with_columns(
@@ -163,16 +166,18 @@ def _episodes(scope: Scope, spans: pl.DataFrame, marks: pl.DataFrame, carried: p
     fires = pl.coalesce("fired_at", pl.when(loud & (ripe < pl.col("end").max().over("_run"))).then(ripe))
     pieces = pieces.with_columns(fires=fires, ripe=ripe)
     holds = pieces.group_by("_hold", maintain_order=True).agg(
-        pl.col(*KEY, "_kept", "begun", "for_us", "keep_us").first(),
+        pl.col(*KEY, "_kept", "begun", "for_us", "keep_us", "now").first(),
         pl.col("fires").min(),
         pl.col("end").max(),
         pl.col("why").drop_nulls().first(),
         pl.when(loud).then("ripe").last().alias("ripe"),
     )
     last = pl.col("end").max().over("_kept")
-    resolved = pl.when(last < horizon).then(last + pl.col("keep_us"))
+    resolved = pl.when(last < pl.col("now")).then(last + pl.col("keep_us"))
     holds = holds.with_columns(
-        fired=pl.col("fires").min().over("_kept"), over=pl.when(resolved <= horizon).then(resolved), later=resolved
+        fired=pl.col("fires").min().over("_kept"),
+        over=pl.when(resolved <= pl.col("now")).then(resolved),
+        later=resolved,
     )
     fired = holds.filter(pl.col("fires").is_not_null()).unique("_kept", keep="first", maintain_order=True)
     quiet = holds.filter(
@@ -193,17 +198,17 @@ def _episodes(scope: Scope, spans: pl.DataFrame, marks: pl.DataFrame, carried: p
                 state=pl.lit("suppressed"),
                 since="begun",
                 fired_at=pl.lit(None, pl.Int64),
-                resolved_at=pl.when(pl.col("end") < horizon).then("end"),
+                resolved_at=pl.when(pl.col("end") < pl.col("now")).then("end"),
                 suppressed_by="why",
             ),
         ]
     )
-    waiting = holds.filter(pl.col("fired").is_null(), pl.col("end") == horizon)
+    waiting = holds.filter(pl.col("fired").is_null(), pl.col("end") == pl.col("now"))
     due = pl.concat(
         [
             waiting.filter(pl.col("ripe").is_not_null()).select("equipment", due="ripe"),
             fired.filter(pl.col("over").is_null(), pl.col("later").is_not_null()).select("equipment", due="later"),
-            marks.filter(pl.col("end") > horizon).select("equipment", due="end"),
+            marks.join(rules, on="rule").filter(pl.col("end") > pl.col("now")).select("equipment", due="end"),
         ]
     )
     return Found(alerts.select(ALERTS.names()), due.group_by("equipment").agg(pl.col("due").min()))

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
-from kpis.alert_conditions import HELD
-from kpis.work import Accounts, Work
-from storage.database import Connection, bound, instants, microseconds
+from kpis.alert_conditions import HELD, held_minutes
+from kpis.alert_scope import Scope
+from kpis.work import MINUTE_US, Accounts, Work, floor_minute
+from storage.database import Connection, bound, microseconds
 
 INTERVALS = pl.Schema(
     {
@@ -33,23 +35,26 @@ PIECES = pl.Schema(
 )
 GAPS = pl.Schema({"contributor": pl.String, "start": pl.Int64, "end": pl.Int64})
 CHANGES = pl.Schema({"contributor": pl.String, "at": pl.Int64})
+_POINTS_AT_ONCE: Final = 500_000
 _NOTHING = pl.DataFrame(schema=CHANGES)
 _SHOWN = ("account", "category", "reason", "schedule")
 
 
 @dataclass
 class AlertMemory:
-    """Intervals and pieces of contributors, each from its instant in `since` on; and the minutes that hold."""
+    """Intervals and pieces of contributors, each from its instant in `since` on; the minutes that
+    hold, and the silences."""
 
     since: dict[str, int]
     intervals: pl.DataFrame
     pieces: pl.DataFrame
     held: pl.DataFrame
+    gaps: pl.DataFrame
 
     @staticmethod
     def empty() -> "AlertMemory":
         """Nothing is remembered."""
-        return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in (INTERVALS, PIECES, HELD)))
+        return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in (INTERVALS, PIECES, HELD, GAPS)))
 
     def take(self, work: Work, accounts: Accounts, *, pieces: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Put accounts in the place of what they replace; from when on whose time and pieces changed (CHANGES)."""
@@ -65,32 +70,71 @@ class AlertMemory:
         replaced = self.pieces.join(spans, on="contributor").filter(inside).select(PIECES.names())
         made = accounts.pieces.rename({"equipment": "contributor"}).select(PIECES.names())
         self.pieces = pl.concat([_without(self.pieces, replaced), made])
-        return _first(pl.concat([replaced, made]), "window_start")
+        return _first(spans.with_columns(floor_minute(pl.col("first"))), "first")
 
     def load(self, con: Connection, contributors: Collection[str], first: int, *, pieces: bool) -> None:
-        """Read the time of some contributors from an instant on."""
+        """Read the time, and the pieces if asked for, of some contributors from an instant on."""
         wanted = pl.DataFrame({"contributor": list(contributors)}, schema={"contributor": pl.String})
+        shown = ", ".join(f"i.{name}" for name in _SHOWN)
         with bound(con, wanted=wanted):
-            shown = ", ".join(f"i.{name}" for name in _SHOWN)
             intervals = con.execute(
                 f'SELECT w.contributor, i."start", i."end", {shown} FROM intervals i '
                 'JOIN wanted w ON w.contributor = i.equipment WHERE i."end" IS NULL OR i."end" > make_timestamptz($1)',
                 [first],
             ).pl()
-            made = (
-                con.execute(
-                    "SELECT w.contributor, c.window_start, c.quality, c.reason, c.pieces, c.ideal_us, c.no_ideal "
-                    "FROM count_elements c JOIN wanted w ON w.contributor = c.equipment "
-                    "WHERE c.window_start >= make_timestamptz($1)",
-                    [first],
-                ).pl()
-                if pieces
-                else pl.DataFrame(schema=PIECES)
-            )
+            made = con.execute(
+                "SELECT w.contributor, c.window_start, c.quality, c.reason, c.pieces, c.ideal_us, c.no_ideal "
+                "FROM count_elements c JOIN wanted w ON w.contributor = c.equipment "
+                "WHERE $2 AND c.window_start >= make_timestamptz($1)",
+                [first, pieces],
+            ).pl()
         others = ~pl.col("contributor").is_in(wanted["contributor"].implode())
         self.intervals = pl.concat([self.intervals.filter(others), _typed(intervals, INTERVALS)])
         self.pieces = pl.concat([self.pieces.filter(others), _typed(made, PIECES)])
         self.since.update(dict.fromkeys(contributors, first))
+
+    def listen(
+        self, con: Connection, contributors: Collection[str], first: int, least: int, retracted: pl.DataFrame
+    ) -> None:
+        """Read the silences of some contributors, longer than `least` (µs), from an instant on."""
+        wanted = pl.DataFrame({"contributor": list(contributors)}, schema={"contributor": pl.String})
+        found = silences(con, wanted, first, least, retracted)
+        others = ~pl.col("contributor").is_in(wanted["contributor"].implode())
+        self.gaps = pl.concat([self.gaps.filter(others), found])
+
+    def hear(self, signs: pl.DataFrame, least: int) -> pl.DataFrame:
+        """Take more signs of life (`contributor`, `at`); from when on whose silences changed (CHANGES)."""
+        self.gaps, changes = broken(self.gaps, signs, least)
+        return changes
+
+    def measure(
+        self,
+        scope: Scope,
+        paths: Collection[str],
+        minutes: tuple[int, int],
+        horizon: int,
+        holding: pl.DataFrame | None = None,
+    ) -> None:
+        """Measure the equipment at the minutes from the first to the last, in the place of all from the first on.
+
+        `holding` are the keys whose condition held before, if what is remembered of it counts no more.
+        """
+        chosen = sorted(scope.measured.intersection(paths))
+        first, last = minutes
+        times = pl.int_range(first, last + 1, MINUTE_US, dtype=pl.Int64, eager=True)
+        if not chosen or times.is_empty():
+            return
+        mine = pl.col("equipment").is_in(pl.Series(chosen).implode())
+        stays = ~mine if holding is not None else ~mine | (pl.col("at") < first)
+        before = self.held.filter(pl.col("at") == first - MINUTE_US) if holding is None else holding
+        made, step = [], max(1, _POINTS_AT_ONCE // len(times))
+        for place in range(0, len(chosen), step):
+            some = chosen[place : place + step]
+            parts = {part for path in some for part in scope.contributors[path]}
+            intervals, pieces = self.of(parts, horizon)
+            known = before.filter(pl.col("equipment").is_in(pl.Series(some).implode()))
+            made.append(held_minutes(scope, some, intervals, pieces, times, known))
+        self.held = pl.concat([self.held.filter(stays), *made])
 
     def of(self, contributors: Collection[str], horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Intervals, open ones up to the horizon, and pieces of some contributors."""
@@ -98,32 +142,64 @@ class AlertMemory:
         intervals = self.intervals.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
         return intervals.filter(pl.col("start") < pl.col("end")), self.pieces.filter(chosen)
 
+    def silent(self, contributors: Collection[str], horizon: int) -> pl.DataFrame:
+        """Silences of some contributors, those that go on up to the horizon."""
+        chosen = pl.col("contributor").is_in(pl.Series(list(contributors), dtype=pl.String).implode())
+        return self.gaps.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
+
     def forget(self, before: int) -> None:
         """Let go of what is too long ago to matter."""
         self.intervals = self.intervals.filter(pl.col("end").is_null() | (pl.col("end") > before))
         self.pieces = self.pieces.filter(pl.col("window_start") >= before)
         self.held = self.held.filter(pl.col("at") >= before)
+        self.gaps = self.gaps.filter(pl.col("end").is_null() | (pl.col("end") >= before))
         self.since = {path: max(at, before) for path, at in self.since.items()}
 
 
-def silent(con: Connection, contributors: Collection[str], first: int, least: int, horizon: int) -> pl.DataFrame:
-    """Times without an event of its own for longer than `least` (µs), from an instant on; the last is open (GAPS)."""
-    wanted = pl.DataFrame({"contributor": list(contributors)}, schema={"contributor": pl.String})
-    with bound(con, wanted=instants(wanted)):
+def silences(con: Connection, wanted: pl.DataFrame, first: int, least: int, retracted: pl.DataFrame) -> pl.DataFrame:
+    """Times without an event of its own, longer than `least` (µs), of the contributors wanted (GAPS)."""
+    with bound(con, wanted=wanted, retracted=retracted):
         found = con.execute(
             """
             WITH signs AS (
-                SELECT w.contributor, e.ts FROM events e JOIN wanted w ON w.contributor = e.equipment
+                SELECT DISTINCT w.contributor, e.ts FROM events e JOIN wanted w ON w.contributor = e.equipment
                 WHERE e.type NOT IN ('reclassify', 'retract') AND e.ts >= make_timestamptz($1)
-                  AND NOT EXISTS (FROM corrections c WHERE c.type = 'retract' AND c.equipment = e.equipment
-                                  AND c.details::JSON ->> 'target' = e.id)
+                  AND NOT EXISTS (FROM retracted r WHERE r.equipment = e.equipment AND r.target = e.id)
             )
             SELECT contributor, ts AS start, lead(ts) OVER (PARTITION BY contributor ORDER BY ts) AS "end" FROM signs
             QUALIFY "end" IS NULL OR epoch_us("end") - epoch_us(ts) > $2
             """,
             [first, least],
         ).pl()
-    return _typed(found, GAPS).with_columns(pl.col("end").fill_null(horizon))
+    return _typed(found, GAPS)
+
+
+def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Silences after more signs of life (`contributor`, `at`), and from when on which contributor's changed (CHANGES).
+
+    A contributor that was never heard before is silent from its last sign on.
+    """
+    known = gaps.with_row_index("gap")
+    inside = known.join(signs, on="contributor").filter(
+        pl.col("at") > pl.col("start"), pl.col("end").is_null() | (pl.col("at") < pl.col("end"))
+    )
+    fresh = signs.join(gaps, on="contributor", how="anti").with_columns(gap=pl.lit(None, pl.UInt32))
+    if inside.is_empty() and fresh.is_empty():
+        return gaps, _NOTHING
+    parts = pl.concat(
+        [
+            known.join(inside, on="gap", how="semi").select("gap", "contributor", at="start"),
+            inside.select("gap", "contributor", "at"),
+            fresh.select("gap", "contributor", "at"),
+        ]
+    ).unique()
+    parts = parts.sort("contributor", "at").join(known.select("gap", until="end"), on="gap", how="left")
+    ends = pl.coalesce(pl.col("at").shift(-1).over("contributor", "gap"), "until")
+    parts = parts.sort("contributor", "at").select("contributor", start="at", end=ends)
+    long = pl.col("end").is_null() | (pl.col("end") - pl.col("start") > least)
+    told = inside.filter(pl.col("end").is_not_null() | (pl.col("at") - pl.col("start") > least))
+    kept = known.join(inside, on="gap", how="anti").drop("gap")
+    return pl.concat([kept, parts.filter(long)]), _first(pl.concat([told.select("contributor", "at")]), "at")
 
 
 def _open(rows: pl.DataFrame, horizon: int) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Rows of alerts: what is told of each, and what became of those that are known when others are found."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -40,11 +40,17 @@ _TOLD = ("state", "since", "fired_at", "resolved_at", "suppressed_by", "reason",
 
 
 def told(
-    scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame, held: pl.DataFrame, known: Mapping[str, Row]
+    scope: Scope,
+    alerts: pl.DataFrame,
+    intervals: pl.DataFrame,
+    held: pl.DataFrame,
+    known: Mapping[str, Row],
+    carried: Collection[tuple[int, str]],
 ) -> list[Row]:
     """Alerts (kpis.alerts.ALERTS) with all that is told of them.
 
-    `known` are the rows of alerts by their ids: what is too long ago to be found again is taken from them.
+    `known` are the rows of alerts by their ids. Of `carried` keys an alert began longer ago than `intervals` and `held`
+    go back: what is not found there is taken from its row.
     """
     reasons, values, limits = _reasons(scope, alerts, intervals), _values(alerts, held), _limits(scope, alerts)
     rows = []
@@ -53,8 +59,9 @@ def told(
         path, since = row["equipment"], row["since"]
         name = alert_id(rule.name, path, since)
         before = known.get(name, {})
-        reason = reasons.get(number) or before.get("reason")
-        value = values[number] if values[number] is not None else before.get("value")
+        long_ago = before if (row["rule"], path) in carried else {}
+        reason = reasons.get(number) or long_ago.get("reason")
+        value = values[number] if values[number] is not None else long_ago.get("value")
         limit, target = limits.get((row["rule"], path), (None, None))
         rows.append(
             {

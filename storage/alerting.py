@@ -13,13 +13,13 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from kpis.alert_conditions import HELD, SPANS, held_minutes, minute_spans, quiet_marks, state_spans
-from kpis.alert_scope import KEY, Scope, scope_of
+from kpis.alert_conditions import HELD, SPANS, minute_spans, quiet_marks, silence_spans, state_spans
+from kpis.alert_scope import KEY, Scope, measure_of, scope_of
 from kpis.alerts import ALERTS, Topology, raise_alerts, worth
 from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
-from storage.alert_memory import AlertMemory
+from storage.alert_memory import CHANGES, AlertMemory
 from storage.alert_rows import ROWS, Row, chattering, compared, told
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
@@ -27,7 +27,6 @@ from storage.writer import Transaction
 
 SETTLE_US: Final = 2_000_000
 """A minute is measured so long after its end: what is on its way then has come in."""
-_POINTS_AT_ONCE: Final = 500_000
 
 
 class Alerting:
@@ -37,71 +36,86 @@ class Alerting:
         self._con, self._plant, self._clock = con, plant, clock
         self._topology = Topology(plant)
         self._memory = AlertMemory.empty()
+        self._numbers = {rule.name: number for number, rule in enumerate(plant.alerts)}
         self._scope: Scope | None = None
         self._accounted: dict[str, int] = {}
         self._known: dict[str, Row] = {}
         self._due: dict[str, int] = {}
         self._minute = BEGINNING
         self._transition = 0
+        self._least = min((rule.when.silence for rule in plant.alerts if rule.when.silence), default=None)
+        self._counting = any(measure_of(rule) for rule in plant.alerts)
         self._forgotten = BEGINNING
 
-    def follow(self, transaction: Transaction, ledger: Ledger, work: Work | None, accounts: Accounts | None) -> None:
-        """Write what became of alerts with what a transaction writes; `ledger` already knows of it."""
+    def follow(
+        self,
+        transaction: Transaction,
+        ledger: Ledger,
+        events: pl.DataFrame,
+        work: Work | None,
+        accounts: Accounts | None,
+    ) -> None:
+        """Write what became of alerts with what a transaction writes; `ledger` already knows of its `events`."""
         horizon = ledger.horizon
         if horizon is None:
             return
         cuts: dict[str, int] = {}
-        if self._scope is None:
-            cuts = self._begin(transaction, ledger, horizon)
-        elif ledger.accounted != self._accounted:
-            cuts = self._widen(ledger, horizon)
+        changes = self._take(work, accounts, events)
         scope = self._scope
-        if scope is None or not (self._plant.alerts or cuts):
-            return
-        if work is not None and accounts is not None:
-            self._take(scope, work, accounts, horizon, cuts)
-        self._measure(scope, scope.contributors, self._minute + MINUTE_US, horizon, cuts)
-        self._minute = max(self._minute, _settled(horizon))
+        if scope is None:
+            scope, cuts = self._begin(transaction, ledger, horizon)
+        elif ledger.accounted != self._accounted:
+            scope, cuts = self._widen(scope, ledger, horizon)
+        if self._plant.alerts:
+            changes.append((self._hear(scope, ledger, events, work), True))
+            self._change(scope, changes, ledger, horizon, cuts)
+            self._measure(scope, scope.measured, (self._minute + MINUTE_US, _settled(horizon)), horizon, cuts)
+            self._minute = max(self._minute, _settled(horizon))
         for path, at in self._due.items():
-            if at < horizon:
+            if at <= horizon:
                 cuts.setdefault(path, at)
         if cuts:
             self._evaluate(transaction, scope, cuts, horizon)
         self._forget(scope, horizon)
 
-    def _begin(self, transaction: Transaction, ledger: Ledger, horizon: int) -> dict[str, int]:
+    def _begin(self, transaction: Transaction, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
         """Know what is known; if the rules are new, everything is looked at."""
         self._accounted = dict(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted)
+        self._minute, self._forgotten = _settled(horizon), horizon
         fingerprint = _fingerprint(self._plant)
         rows = self._con.execute("SELECT DISTINCT fingerprint FROM alert_rules").fetchall()
-        (self._transition,) = self._con.execute(
-            "SELECT coalesce(max(transition), 0) FROM alert_transitions"
-        ).fetchall()[0]
         if not rows and not self._plant.alerts:
-            return {}
+            return scope, {}
+        last = self._con.execute("SELECT coalesce(max(transition), 0) FROM alert_transitions").fetchall()
+        self._transition = int(last[0][0])
         anew = rows != [(fingerprint,)]
-        first = min(self._accounted.values(), default=horizon) if anew else horizon - 2 * scope.back_us
+        first = horizon - 2 * scope.back_us
         if anew:
             transaction.refill("alert_rules", _rules(self._plant, fingerprint))
+            first = min(self._accounted.values(), default=horizon)
         self._recall(BEGINNING if anew else first)
-        self._load(scope, scope.concerns, first, horizon)
-        self._minute = _settled(horizon)
-        self._forgotten = horizon
+        self._load(scope, scope.contributors, first, ledger, horizon)
         known = {row["equipment"] for row in self._known.values()}
-        return dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else horizon)
+        return scope, dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else horizon)
 
-    def _widen(self, ledger: Ledger, horizon: int) -> dict[str, int]:
-        """Equipment began to have time of its own, or has it from another instant on: whom it concerns starts anew."""
-        before, self._accounted = self._scope, dict(ledger.accounted)
+    def _widen(self, old: Scope, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
+        """Equipment has time of its own from another instant on: whom it concerns is looked at anew."""
+        parts = {part for part, at in ledger.accounted.items() if self._accounted.get(part) != at}
+        parts |= self._accounted.keys() - ledger.accounted.keys()
+        self._accounted = dict(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted)
-        old = {} if before is None else before.contributors
-        moved = [path for path, parts in scope.contributors.items() if old.get(path) != parts]
+        moved = [
+            path
+            for path, its in scope.contributors.items()
+            if old.contributors.get(path) != its or not parts.isdisjoint(its)
+        ]
         if moved:
             self._recall(BEGINNING, moved)
-            parts = {part for path in moved for part in scope.contributors[path]}
-            self._load(scope, parts, min(self._accounted[part] for part in parts), horizon)
-        return dict.fromkeys(moved, BEGINNING)
+            first = min(self._accounted[part] for path in moved for part in scope.contributors[path])
+            self._load(scope, moved, first, ledger, horizon)
+        gone = old.contributors.keys() - scope.contributors.keys()
+        return scope, dict.fromkeys([*moved, *gone], BEGINNING)
 
     def _recall(self, first: int, paths: Collection[str] | None = None) -> None:
         """Known alerts that were not over at an instant, from the table."""
@@ -112,75 +126,85 @@ class Alerting:
                 [first],
             ).pl()
         )
-        rows = found.with_columns(pl.col("changed_at").cast(pl.Datetime("us", "UTC"))).iter_rows(named=True)
+        rows = found.with_columns(pl.col("changed_at").cast(ROWS["changed_at"])).iter_rows(named=True)
         self._known |= {row["alert"]: row for row in rows if paths is None or row["equipment"] in paths}
 
-    def _load(self, scope: Scope, parts: Iterable[str], first: int, horizon: int) -> None:
-        """Read the time of contributors, and see what of it held."""
-        parts = sorted(parts)
-        measured = bool(scope.limits)
-        self._memory.load(self._con, parts, first, pieces=measured)
-        if not measured:
-            return
-        paths = sorted({path for part in parts for path in scope.concerns[part]})
-        whole = first <= min(self._accounted.values(), default=first)
-        begin = first if whole else first + scope.grace_us + scope.window_us
-        self._hold(scope, paths, _after(begin), _settled(horizon), horizon, afresh=True)
+    def _load(self, scope: Scope, paths: Iterable[str], first: int, ledger: Ledger, horizon: int) -> None:
+        """Read what decides the alerts of equipment, and measure it, from an instant on."""
+        paths = sorted(paths)
+        parts = sorted({part for path in paths for part in scope.contributors[path]})
+        self._memory.load(self._con, parts, first, pieces=self._counting)
+        if self._least is not None:
+            self._memory.listen(self._con, parts, first, self._least, ledger.retracted)
+        whole = first <= min((self._accounted[part] for part in parts), default=first)
+        begin = _after(first if whole else first + scope.grace_us + scope.window_us)
+        keys = [
+            (self._numbers[row["rule"]], row["equipment"])
+            for row in self._known.values()
+            if row["resolved_at"] is None and row["since"] < begin and row["rule"] in self._numbers
+        ]
+        holding = pl.DataFrame(keys, schema={name: HELD[name] for name in KEY}, orient="row")
+        self._memory.measure(scope, paths, (begin, self._minute), horizon, holding)
 
-    def _hold(
-        self, scope: Scope, paths: Collection[str], first: int, last: int, horizon: int, *, afresh: bool = False
+    def _take(
+        self, work: Work | None, accounts: Accounts | None, events: pl.DataFrame
+    ) -> list[tuple[pl.DataFrame, bool]]:
+        """What changed by new accounts, and whether conditions hold otherwise by that alone, without being measured."""
+        if work is None or accounts is None or not self._plant.alerts:
+            return []
+        times, made = self._memory.take(work, accounts, pieces=self._counting)
+        if self._scope is not None or self._least is None:
+            return [(times, True), (made, False)]
+        # Nothing is known yet of silences that these signs of life end.
+        signs = events.group_by("equipment").agg(at=pl.col("ts").min()).rename({"equipment": "contributor"})
+        return [(times, True), (made, False), (signs, True)]
+
+    def _hear(self, scope: Scope, ledger: Ledger, events: pl.DataFrame, work: Work | None) -> pl.DataFrame:
+        """What changed by signs of life, and by those that are taken back."""
+        if self._least is None or events.is_empty():
+            return pl.DataFrame(schema=CHANGES)
+        known = pl.Series(list(scope.concerns), dtype=pl.String)
+        events = events.filter(pl.col("equipment").is_in(known.implode()))
+        signs = events.filter(~pl.col("type").is_in(["reclassify", "retract"]))
+        signs = signs.join(ledger.retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
+        changes = self._memory.hear(signs.select(contributor="equipment", at="ts").unique(), self._least)
+        silenced = events.filter(pl.col("type") == "retract")["equipment"].unique()
+        if silenced.is_empty() or work is None:
+            return changes
+        first = min(self._memory.since.get(part, self._minute) for part in silenced)
+        self._memory.listen(self._con, silenced.to_list(), first, self._least, ledger.retracted)
+        spans = work.spans.filter(pl.col("equipment").is_in(silenced.implode()))
+        return pl.concat([changes, spans.select(contributor="equipment", at=pl.min_horizontal("start", "count_start"))])
+
+    def _change(
+        self,
+        scope: Scope,
+        changes: list[tuple[pl.DataFrame, bool]],
+        ledger: Ledger,
+        horizon: int,
+        cuts: dict[str, int],
     ) -> None:
-        """Measure the minutes from the first to the last, in the place of what is known from the first on."""
-        limited = {path for frame in scope.limits.values() for path in frame["equipment"]}
-        chosen = sorted(limited.intersection(paths))
-        minutes = pl.int_range(first, last + 1, MINUTE_US, dtype=pl.Int64, eager=True)
-        if not chosen:
-            return
-        mine = pl.col("equipment").is_in(pl.Series(chosen).implode())
-        held = self._memory.held
-        if afresh:
-            numbers = {rule.name: number for number, rule in enumerate(self._plant.alerts)}
-            keys = [
-                (numbers[row["rule"]], row["equipment"])
-                for row in self._known.values()
-                if row["resolved_at"] is None and row["since"] < first and row["rule"] in numbers
-            ]
-            holding = pl.DataFrame(keys, schema={name: HELD[name] for name in KEY}, orient="row").filter(mine)
-        else:
-            holding = held.filter(mine, pl.col("at") == first - MINUTE_US)
-        made = []
-        step = max(1, _POINTS_AT_ONCE // max(1, len(minutes)))
-        for place in range(0, len(chosen), step):
-            some = chosen[place : place + step]
-            parts = {part for path in some for part in scope.contributors[path]}
-            intervals, pieces = self._memory.of(parts, horizon)
-            made.append(held_minutes(scope, some, intervals, pieces, minutes, holding))
-        stays = ~mine if afresh else ~(mine & (pl.col("at") >= first))
-        self._memory.held = pl.concat([held.filter(stays), *made])
-
-    def _take(self, scope: Scope, work: Work, accounts: Accounts, horizon: int, cuts: dict[str, int]) -> None:
-        """Whose alerts may change by new accounts, and from when on; what is older than memory is read again."""
-        times, made = self._memory.take(work, accounts, pieces=bool(scope.limits))
+        """Whose alerts may change, and from when on; what is older than memory is read again."""
         late: dict[str, int] = {}
-        for changes, only_late in ((times, False), (made, True)):
-            for part, at in changes.iter_rows():
+        for frame, direct in changes:
+            for part, at in frame.iter_rows():
                 for path in scope.concerns.get(part, ()):
-                    if not only_late:
-                        cuts[path] = min(cuts.get(path, at), at)
-                    if at < self._minute:
-                        late[path] = min(late.get(path, at), at)
-        old = {path: at for path, at in (late | cuts).items() if at < self._valid_from(scope, path) and at > BEGINNING}
+                    if direct:
+                        _lower(cuts, path, at)
+                    if _after(at) <= self._minute and path in scope.measured:
+                        _lower(late, path, at)
+        reached = {path: min(frame.get(path, horizon) for frame in (late, cuts)) for path in late.keys() | cuts.keys()}
+        old = {path: at for path, at in reached.items() if BEGINNING < at < self._valid_from(scope, path)}
         if old:
-            self._reread(scope, old, horizon)
+            self._reread(scope, old, ledger, horizon)
             for path, at in old.items():
-                cuts[path] = min(cuts.get(path, at), at)
+                _lower(cuts, path, at)
         late = {path: at for path, at in late.items() if path not in old}
-        if late and scope.limits:
-            first = min(_after(at) for at in late.values())
-            if first <= self._minute:
-                self._measure(scope, late, first, horizon, cuts, last=self._minute)
+        if late:
+            self._measure(scope, late, (_after(min(late.values())), self._minute), horizon, cuts)
 
-    def _reread(self, scope: Scope, old: dict[str, int], horizon: int) -> None:
+    def _reread(self, scope: Scope, old: dict[str, int], ledger: Ledger, horizon: int) -> None:
+        """Read what decides the alerts of equipment from so far back that those which go on at an instant are whole."""
         first = min(old.values())
         self._recall(first)
         alive = [
@@ -190,37 +214,31 @@ class Alerting:
         ]
         first = min([first, *alive]) - scope.back_us
         self._recall(first)
-        self._load(scope, {part for path in old for part in scope.contributors[path]}, first, horizon)
+        self._load(scope, old, first, ledger, horizon)
 
     def _valid_from(self, scope: Scope, path: str) -> int:
         """From when on all is known that decides the alerts of an equipment."""
-        known = max(self._memory.since[part] for part in scope.contributors[path])
-        if known <= min(self._accounted[part] for part in scope.contributors[path]):
+        parts = scope.contributors.get(path)
+        if parts is None:
+            return BEGINNING
+        known = max(self._memory.since[part] for part in parts)
+        if known <= min(self._accounted[part] for part in parts):
             return BEGINNING
         return known + scope.grace_us + scope.window_us
 
     def _measure(
-        self,
-        scope: Scope,
-        paths: Iterable[str],
-        first: int,
-        horizon: int,
-        cuts: dict[str, int],
-        last: int | None = None,
+        self, scope: Scope, paths: Collection[str], minutes: tuple[int, int], horizon: int, cuts: dict[str, int]
     ) -> None:
-        """Measure minutes, and note whose alerts may change by that."""
-        last = _settled(horizon) if last is None else last
+        """Measure equipment at the minutes from the first to the last, and note whose alerts may change by that."""
+        first, last = minutes
         if not scope.limits or first > last:
             return
-        paths = set(paths)
-        self._hold(scope, paths, first, last, horizon)
-        near = self._memory.held.filter(pl.col("at") >= first - MINUTE_US)
-        for path in near["equipment"].unique():
+        before = self._memory.held.filter(pl.col("at") >= first - MINUTE_US)
+        self._memory.measure(scope, paths, minutes, horizon)
+        after = self._memory.held.filter(pl.col("at") >= first - MINUTE_US)
+        for path in pl.concat([before, after])["equipment"].unique():
             if path in paths:
-                cuts[path] = min(cuts.get(path, first), first)
-        for row in self._known.values():
-            if row["resolved_at"] is None and row["value"] is not None and row["equipment"] in paths:
-                cuts[row["equipment"]] = min(cuts.get(row["equipment"], first), first)
+                _lower(cuts, path, first)
 
     def _evaluate(self, transaction: Transaction, scope: Scope, cuts: dict[str, int], horizon: int) -> None:
         """Find the alerts of equipment again that are not over before its cut, and write what is new."""
@@ -252,16 +270,18 @@ class Alerting:
         parts = {part for path in cuts for part in scope.contributors.get(path, ())}
         intervals, _ = self._memory.of(parts, horizon)
         held = self._memory.held.filter(mine)
-        spans = pl.concat([state_spans(scope, intervals).filter(mine), minute_spans(held)]).select(SPANS.names())
+        silent = self._memory.silent(parts, horizon)
+        found_spans = [state_spans(scope, intervals), silence_spans(scope, silent), minute_spans(held)]
+        spans = pl.concat([frame.select(SPANS.names()) for frame in found_spans]).filter(mine)
         carried = self._carried(scope, cuts)
-        spans, waiting = worth(scope, spans, carried, horizon)
+        spans, waiting = worth(scope, spans, carried, horizon, self._minute)
         keys = pl.concat([spans.select(KEY), carried.select(KEY)]).unique()
         if keys.is_empty():
             return [], dict(waiting.iter_rows())
         marks = quiet_marks(scope, keys, intervals)
         others = self._alerts(row for row in self._known.values() if row["equipment"] not in cuts)
-        found = raise_alerts(scope, self._topology, spans, marks, carried, others, horizon)
-        rows = told(scope, found.alerts, intervals, held, self._known)
+        found = raise_alerts(scope, self._topology, spans, marks, carried, others, horizon, self._minute)
+        rows = told(scope, found.alerts, intervals, held, self._known, set(carried.select(KEY).iter_rows()))
         chattering(rows, list(self._known.values()))
         due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())
         return rows, dict(due.iter_rows())
@@ -279,11 +299,10 @@ class Alerting:
         return frame.with_columns(until)
 
     def _alerts(self, rows: Iterable[Row]) -> pl.DataFrame:
-        numbers = {rule.name: number for number, rule in enumerate(self._plant.alerts)}
         found = [
-            (numbers[row["rule"]], *(row[name] for name in ALERTS.names()[1:]))
+            (self._numbers[row["rule"]], *(row[name] for name in ALERTS.names()[1:]))
             for row in rows
-            if row["rule"] in numbers
+            if row["rule"] in self._numbers
         ]
         return pl.DataFrame(found, schema=ALERTS, orient="row")
 
@@ -307,6 +326,10 @@ class Alerting:
         self._known = {
             name: row for name, row in self._known.items() if row["resolved_at"] is None or row["resolved_at"] >= before
         }
+
+
+def _lower(instants_: dict[str, int], path: str, at: int) -> None:
+    instants_[path] = min(instants_.get(path, at), at)
 
 
 def _concerned(row: Row, cuts: dict[str, int]) -> bool:

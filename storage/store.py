@@ -115,7 +115,6 @@ class Store:
         self._alerting = Alerting(self._writer, plant, clock)
         self._open: Transaction | None = None
         self._flushed: Flush | None = None
-        self._grace_us = min(item.grace_us for item in plant.equipment.values())
         self._seen: SeenIds | None = None
         self._places = Places(path)
         self._days: tuple[date, date] | None = None
@@ -226,9 +225,7 @@ class Store:
         transaction.wait()
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
-            # A window is not closed before its grace is over, so what changes before then revises none.
-            told = None if before.horizon is None else before.horizon - self._grace_us
-            segments = transaction.write_accounts(pending.work, accounts, told)
+            segments = transaction.write_accounts(pending.work, accounts, before.told)
             after = replace(after, due=_due(after.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
@@ -238,7 +235,7 @@ class Store:
         self._write_catalog(transaction, before, after)
         corrections = pending.new.filter(pl.col("type").is_in(CORRECTIONS)).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
-        self._alerting.follow(transaction, after, pending.work, accounts)
+        self._alerting.follow(transaction, after, pending.new, pending.work, accounts)
         transaction.commit()
         self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
         if pending.work is not None and accounts is not None:

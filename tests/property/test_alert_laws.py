@@ -1,0 +1,40 @@
+"""Laws of alerts: only the set of events counts, one open alert per rule and equipment, none before its time."""
+
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from storage.reader import Reader
+from tests.alert_plants import PLANT, RULES, random_log
+from tests.engine import fill
+from tests.random_logs import Event
+
+_MADE = "SELECT * EXCLUDE (corrects, revision, changed_at) FROM alerts WHERE state <> 'withdrawn' ORDER BY ALL"
+
+
+def alerts_of(db: Path) -> pl.DataFrame:
+    """What does not depend on how events came in."""
+    with Reader(db) as reader:
+        return reader.query(_MADE)
+
+
+def parts_of(events: list[Event], chance: random.Random) -> list[list[Event]]:
+    cuts = sorted(chance.sample(range(1, len(events)), 12))
+    return [events[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path) -> None:
+    events, chance = random_log(seed), random.Random(seed)
+    fill(tmp_path / "whole", PLANT + RULES, [events])
+    expected = alerts_of(tmp_path / "whole")
+    in_time = sorted(events, key=lambda event: str(event["ts"]))
+    shuffled = chance.sample(events, len(events))
+    for name, order in (("in time", in_time), ("shuffled", shuffled)):
+        fill(tmp_path / name, PLANT + RULES, parts_of(order, chance), reopen=name == "shuffled" and seed % 2 == 0)
+        found = alerts_of(tmp_path / name)
+        missing = expected.join(found, on=expected.columns, how="anti", nulls_equal=True)
+        more = found.join(expected, on=expected.columns, how="anti", nulls_equal=True)
+        assert (name, missing.rows(), more.rows()) == (name, [], [])
