@@ -3,6 +3,7 @@
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
@@ -23,6 +24,7 @@ LEAST_FREE: Final = 256 * 2**20
 _VERSION: Final = 1
 _WAL_PAGES: Final = 1_000
 _RETIRED_AT_ONCE: Final = 20_000
+_PATIENCE: Final = 1.0
 _HEAD: Final = struct.Struct("<qq")
 ROWS: Final = 'SELECT "offset", source, topic, payload, received_at, crc FROM journal'
 INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)"
@@ -295,13 +297,19 @@ def claim(path: Path) -> int:
         descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _opening(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        msg = f"the journal {path} is open in another process"
-        raise StoreLockedError(msg, hint="stop the other oeeflow command, or wait for it") from error
-    return descriptor
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # A process that was killed while it began another has it until that has begun.
+            if time.monotonic() < until:
+                time.sleep(0.02)
+                continue
+            os.close(descriptor)
+            msg = f"the journal {path} is open in another process"
+            raise StoreLockedError(msg, hint="stop the other oeeflow command, or wait for it") from error
+        return descriptor
 
 
 def _open(path: Path) -> apsw.Connection:
