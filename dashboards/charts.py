@@ -229,6 +229,67 @@ TREND: Final[Spec] = {
 """OEE of each day, with its target."""
 
 
+YIELD: Final[Spec] = {
+    "height": 200,
+    "mark": {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}},
+    "encoding": {
+        "x": {
+            "field": "day",
+            "type": "ordinal",
+            "sort": None,
+            "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
+        },
+        "y": {
+            "field": "yield",
+            "type": "quantitative",
+            "title": None,
+            "scale": {"zero": False},
+            "axis": {"format": ".2%", "tickCount": 4, "gridColor": RULE},
+        },
+        "tooltip": [{"field": name, "title": title} for name, title in texts.YIELD_TIP],
+    },
+    "config": _CONFIG,
+}
+"""First pass yield of each day. It moves by parts of a per cent, so the axis does not begin at 0."""
+
+_LINES: Final = {"domain": list(texts.WORM_LINES.values()), "range": [ACCENT, INK]}
+WORM: Final[Spec] = {
+    "height": 260,
+    "padding": {"bottom": 24},
+    "layer": [
+        *_ticks({"expr": "height"}),
+        {
+            "transform": [{"filter": "datum.kind === 'point'"}],
+            "mark": {"type": "line", "strokeWidth": 2.5, "tooltip": True},
+            "encoding": {
+                "x": _TIME,
+                "y": {
+                    "field": "pieces",
+                    "type": "quantitative",
+                    "title": None,
+                    "axis": {"tickCount": 5, "gridColor": RULE},
+                },
+                "color": {
+                    "field": "line",
+                    "type": "nominal",
+                    "scale": _LINES,
+                    "legend": {"title": None, "orient": "top"},
+                },
+                "strokeDash": {
+                    "field": "line",
+                    "type": "nominal",
+                    "scale": {"domain": _LINES["domain"], "range": [[1, 0], [6, 4]]},
+                    "legend": None,
+                },
+                "tooltip": [{"field": name, "title": title} for name, title in texts.WORM_TIP],
+            },
+        },
+    ],
+    "config": _CONFIG,
+}
+"""Good pieces of a shift summed up, against those that its target asks for."""
+
+
 def ticks(start: int, end: int, zone: ZoneInfo) -> list[dict[str, Any]]:
     """Rows for the time axis: whole local hours, or parts of one, about as many as fit."""
     step = next((step for step in _STEPS_US if (end - start) / step <= _TICKS), _STEPS_US[-1])

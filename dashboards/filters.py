@@ -1,12 +1,14 @@
 """What a page about the past is asked: equipment, days, shifts, products, orders. All of it stands in the address."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import streamlit as st
 
 from dashboards import reading, texts
 from dashboards.board import Board
-from dashboards.formats import local
+from dashboards.formats import day, local
 from kpis.registry import DEFINITIONS
 from storage import slices
 from storage.slices import OUTSIDE, Slice
@@ -14,6 +16,16 @@ from storage.slices import OUTSIDE, Slice
 
 def chosen(board: Board) -> Slice:
     """The filters on the page, and the slice of the past that they select."""
+    where, parts = where_and_when(board)
+    products = _several(parts[0], "product", texts.PRODUCTS, _there(where)["product"])
+    orders = _several(parts[1], "order", texts.ORDERS, _there(where)["order"])
+    usual = DEFINITIONS.index(board.plant.oee_definition)
+    parts[2].selectbox(texts.DEFINITION, DEFINITIONS, index=usual, key="definition", bind="query-params")
+    return replace(where, products=products, orders=orders)
+
+
+def where_and_when(board: Board) -> tuple[Slice, Sequence["st.delta_generator.DeltaGenerator"]]:
+    """The filters for equipment, days and shifts, and what they select; and three places for more beside them."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     path = left.selectbox(texts.EQUIPMENT, _known(board), index=_first(board), key="equipment", bind="query-params")
     period = right.segmented_control(
@@ -23,20 +35,36 @@ def chosen(board: Board) -> Slice:
     path = path or board.lines[0]
     first, last, shift = _days(board, path, period or "week")
     whole = Slice(path, first, last, shift)
-    there = reading.read(("choices", whole), lambda reader: slices.choices(reader, whole), keep_s=60)
     parts = st.columns(4)
-    given = shift or _several(parts[0], "shift", texts.SHIFTS, there["shift"])
-    products = _several(parts[1], "product", texts.PRODUCTS, there["product"])
-    orders = _several(parts[2], "order", texts.ORDERS, there["order"])
-    usual = DEFINITIONS.index(board.plant.oee_definition)
-    parts[3].selectbox(texts.DEFINITION, DEFINITIONS, index=usual, key="definition", bind="query-params")
-    return Slice(path, first, last, given, products, orders)
+    given = shift or _several(parts[0], "shift", texts.SHIFTS, _there(whole)["shift"])
+    return replace(whole, shifts=given), parts[1:]
+
+
+def _there(chosen: Slice) -> dict[str, list[str]]:
+    days = replace(chosen, shifts=())
+    return reading.read(("choices", days), lambda reader: slices.choices(reader, days), keep_s=60)
 
 
 def definition(board: Board) -> str:
     """The OEE definition that figures are shown by."""
     picked = st.session_state.get("definition")
     return picked if picked in DEFINITIONS else board.plant.oee_definition
+
+
+def shift(board: Board, path: str, first: date, last: date, key: str, title: str) -> str | None:
+    """One shift of an equipment on these production days, the newest unless another is chosen; None: there is none."""
+    known = reading.read(
+        ("worked", path, first, last), lambda reader: slices.worked(reader, path, first, last), keep_s=60
+    )
+    if st.session_state.get(key) not in (None, *known):
+        st.session_state[key] = None
+    return st.selectbox(title, known, index=0 if known else None, key=key, bind="query-params", format_func=_shift_told)
+
+
+def _shift_told(name: str) -> str:
+    on, _, shift = name.partition("/")
+    told = day(date.fromisoformat(on))
+    return told if shift == OUTSIDE else f"{told}, {shift}"
 
 
 def today(board: Board, path: str) -> date:

@@ -3,6 +3,7 @@
 Groups of digits and units are held together by spaces that do not break.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ NONE: Final = "\u2013"
 _THIN: Final = "\u202f"
 _MINUS: Final = "\u2212"
 _SECOND_US: Final = 1_000_000
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:-])")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -83,6 +85,15 @@ def clock_duration(us: int | None) -> str:
     return f"{_MINUS if us < 0 else ''}{seconds // 3_600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
+def hours(us: int | None) -> str:
+    r"""A length of time in hours, to compare.
+
+    >>> print(ascii(hours(128_880_000_000)))
+    '35.8\u202fh'
+    """
+    return NONE if us is None else f"{_signed(us / 3_600_000_000, 1)}{_THIN}h"
+
+
 def local(us: int, zone: ZoneInfo) -> datetime:
     """An instant in µs since 1970 as local time."""
     return (_EPOCH + timedelta(microseconds=us)).astimezone(zone)
@@ -122,6 +133,15 @@ def since(us: int, now: int, zone: ZoneInfo) -> str:
     '00:00'
     """
     return clock(us, zone) if local(us, zone).date() == local(now, zone).date() else moment(us, zone)
+
+
+def plain(text: str) -> str:
+    r"""A text for where Streamlit reads Markdown, so that it shows as it is.
+
+    >>> print(plain("jam <at> *infeed* :red[1]"))
+    jam \<at\> \*infeed\* \:red\[1\]
+    """
+    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def _signed(value: float, digits: int) -> str:

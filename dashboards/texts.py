@@ -56,6 +56,10 @@ OUTSIDE: Final = {"shift": "outside shifts", "product": "no product", "order": "
 OVERVIEW: Final = "Plant overview"
 LINE: Final = "Line"
 LOSSES: Final = "Losses"
+QUALITY: Final = "Quality & throughput"
+COMPARE: Final = "Compare"
+REPORT: Final = "Shift report"
+RECLASSIFY: Final = "Reclassify"
 QUALITY_OF_DATA: Final = "Data quality"
 DEFINITIONS: Final = "Definitions"
 TV: Final = "On the wall"
@@ -293,6 +297,60 @@ UNDECLARED_NOTE: Final = "Taken as they are; a product without an ideal cycle ha
 UNDECLARED_KINDS: Final = {"product": "Product", "reason": "Reason"}
 UNDECLARED_HEAD: Final = ("Kind", "Name", "Seen at")
 NO_UNDECLARED: Final = "The plant file knows every product and reason that was in force"
+
+REJECTS: Final = "Scrap and rework by reason"
+REJECTS_NOTE: Final = "Corrections that came later are in it; counts below 0 take pieces back."
+REJECTS_HEAD: Final = ("Reason", "", "Scrap", "Rework", "Share")
+NO_REJECTS: Final = "No scrap and no rework in this selection"
+BY_PRODUCT: Final = "By product"
+YIELD_HEAD: Final = ("Product", "Good", "Scrap", "Rework", "First pass")
+FIRST_PASS: Final = "First pass yield"
+FIRST_PASS_HELP: Final = "good of all pieces; one that comes back from rework counts again"
+SCRAP_RATIO: Final = "Scrap ratio"
+SCRAP_TARGET: Final = "Scrap target"
+SCRAP_ONLY: Final = "Scrap"
+REWORK: Final = "Rework"
+SECONDS: Final = "{value} s"
+PACE: Final = "Rate and seconds per piece"
+PACE_NOTE: Final = (
+    "Ideal: the ideal cycle of what was made. Running: run time per piece. Per good piece: planned production time "
+    "for each, to be held against the takt that customers ask for."
+)
+PACE_HEAD: Final = ("Product", "Planned", "Pieces per hour", "Ideal", "Running", "Per good piece", "Performance")
+WORM: Final = "Good pieces against target in the shift"
+WORM_NOTE: Final = (
+    "Dashed: what planned time asks for at the ideal cycle of the product in force, times the OEE target. "
+    "It stands still in breaks and planned stops."
+)
+WORM_TIP: Final = (("time", "Time"), ("line", ""), ("told", "Pieces"))
+YIELD_TIP: Final = (("day", "Day"), ("told", "First pass yield"), ("pieces", "Pieces"))
+WORM_LINES: Final = {"good": "Good", "wanted": "Target"}
+WORM_SHIFT: Final = "Shift shown"
+AHEAD: Final = "{n} good pieces ahead of target"
+BEHIND: Final = "{n} good pieces behind target"
+SHIFT_RATE_NOTE: Final = "All pieces counted, in steps of five minutes. Line: the ideal rate of the product in force."
+YIELD_TREND: Final = "First pass yield by production day"
+
+COMPARE_BY: Final = "Compare"
+COMPARED: Final = {
+    "shift": "Shifts",
+    "product": "Products",
+    "line": "Lines",
+    "production_date": "Days",
+    "week": "Weeks",
+}
+COMPARE_NOTE: Final = (
+    "All bars are from 0 to 100 %, the mark is the target. Planned hours are what stands behind a bar: "
+    "few of them say little."
+)
+MIXED: Final = "They made different products in part: ideal cycles even that out only as far as they are right."
+COMPARE_HEAD: Final = ("", "OEE", "", "A", "P", "Q", "Planned hours", "Good", "Known")
+WEEK_OF: Final = "Week of {day}"
+SIDE_BY_SIDE: Final = "The OEE definitions side by side"
+SIDE_BY_SIDE_NOTE: Final = (
+    "The whole selection, from the same elements: the definitions differ in what is planned and what is run time."
+)
+THIS_DEFINITION: Final = "{name} (shown)"
 
 WHERE_WENT: Final = "Where the time went"
 HOUR_BOARD_HEAD_NO_TARGET: Final = ("Hour", "Good", "OEE", "Main loss")

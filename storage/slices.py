@@ -3,23 +3,28 @@
 The elements and losses of a slice are those of docs/semantics.md; only what they are summed over is chosen here.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
 import polars as pl
 
-from kpis.registry import sql_columns
-from storage.grains import Grain
+from kpis.errors import ConfigError
+from storage.grains import MINUTE_US, Grain
 from storage.losses import six_big_losses_sql
 from storage.reader import Reader
 from storage.selection import text, texts
-from storage.views import elements_sql
+from storage.views import elements_sql, kpi_columns
+from storage.windows import grain_named
 
 OUTSIDE: Final = "-"
 """Stands for the time outside every shift, without a product or without an order."""
 
-By = Literal["production_date", "shift", "product", "order"]
+By = Literal["production_date", "week", "shift", "product", "order"]
+_HOUR_US: Final = 60 * MINUTE_US
+_WEEK: Final = "date_trunc('week', production_date)::DATE AS week"
 _LOST: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
 
 
@@ -42,15 +47,89 @@ class Slice:
         return " AND ".join(part for part in parts if part)
 
 
-def sums(reader: Reader, chosen: Slice, definition: str, by: By | None = None) -> pl.DataFrame:
-    """Elements and KPIs of the slice in one row, or in one for each value of `by`, in the column of that name."""
-    columns = ", ".join(f'{sql} AS "{name}"' for name, sql in sql_columns(definition))
+def sums(
+    reader: Reader, chosen: Slice, definition: str, by: By | None = None, equipment: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Elements and KPIs of the slice in one row, or in one for each value of `by`, in the column of that name.
+
+    `equipment`: rows for each of these instead of the slice's own.
+    """
     grain = _grain(chosen, by)
     rows = reader.query(
-        f"WITH {_narrowed(chosen)}, elements AS ({elements_sql(grain)}) "
-        f"SELECT *, {columns} FROM elements ORDER BY shift NULLS LAST"
+        f"WITH {_narrowed(chosen, equipment=equipment)}, elements AS ({elements_sql(grain)}) "
+        f"SELECT *, {kpi_columns(definition)} FROM elements ORDER BY shift NULLS LAST, equipment"
     )
     return _named(rows, by)
+
+
+def hours(reader: Reader, chosen: Slice, definition: str) -> pl.DataFrame:
+    """Elements and KPIs of the slice by hour, aligned in UTC: an hour at its edge has only what is in the slice."""
+    return reader.query(
+        f"WITH {_narrowed(chosen)}, elements AS ({elements_sql(grain_named('hour'))}) "
+        f"SELECT *, {kpi_columns(definition)} FROM elements ORDER BY window_start"
+    )
+
+
+def time(reader: Reader, chosen: Slice) -> pl.DataFrame:
+    """Microseconds of the slice by hour, machine, account, reason and product, in order."""
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen)}
+        SELECT make_timestamptz(w * {_HOUR_US}) AS hour, equipment, account, reason, product,
+            sum(least(e, (w + 1) * {_HOUR_US}) - greatest(s, w * {_HOUR_US}))::BIGINT AS us
+        FROM (SELECT *, unnest(range(s // {_HOUR_US}, (e - 1) // {_HOUR_US} + 1)) AS w FROM intervals_now WHERE e > s)
+        GROUP BY ALL ORDER BY ALL
+        """
+    )
+
+
+def timed(reader: Reader, chosen: Slice) -> pl.DataFrame:
+    """The intervals of the machines whose time makes the figures of the slice, in order."""
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen)}
+        SELECT equipment, "start", "end", account, reason, product, "order" FROM intervals_now WHERE e > s
+        ORDER BY "start", equipment
+        """
+    )
+
+
+def pieces(reader: Reader, chosen: Slice) -> pl.DataFrame:
+    """The pieces of the slice by minute, quality and product, in order."""
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen)}
+        SELECT window_start, quality, product, sum(pieces)::BIGINT AS pieces
+        FROM count_elements WHERE {_counted(chosen)} GROUP BY ALL ORDER BY ALL
+        """
+    )
+
+
+def rejects(reader: Reader, chosen: Slice) -> pl.DataFrame:
+    """Scrap and rework of the slice by reason and product, the most pieces first."""
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen)}
+        SELECT c.quality, c.reason, coalesce(any_value(r.label), c.reason) AS label, c.product,
+            sum(c.pieces)::BIGINT AS pieces
+        FROM count_elements c LEFT JOIN reasons r ON r.reason = c.reason
+        WHERE c.quality <> 'good' AND {_counted(chosen)}
+        GROUP BY c.quality, c.reason, c.product HAVING sum(c.pieces) <> 0
+        ORDER BY pieces DESC, c.quality, c.reason, c.product
+        """
+    )
+
+
+def made(reader: Reader, chosen: Slice) -> pl.DataFrame:
+    """Pieces of the slice by order and product, in the order in which they were begun."""
+    return reader.query(
+        f"""
+        WITH {_narrowed(chosen)}
+        SELECT "order", product, min(window_start) AS first, {_pieces_of("good")}, {_pieces_of("scrap")},
+            {_pieces_of("rework")}
+        FROM count_elements WHERE {_counted(chosen)} GROUP BY "order", product ORDER BY first, "order", product
+        """
+    )
 
 
 def six_big_losses(reader: Reader, chosen: Slice, by: By | None = None) -> pl.DataFrame:
@@ -116,6 +195,39 @@ def choices(reader: Reader, chosen: Slice) -> dict[str, list[str]]:
     return {name: values or [] for name, values in rows.items()}
 
 
+def worked(reader: Reader, equipment: str, first: date, last: date) -> list[str]:
+    """The shifts of an equipment on these production days, such as `2026-03-24/late`, the newest first.
+
+    `2026-03-24/-` is the time of that day outside every shift: it is there if there was anything to do or to count.
+    """
+    rows = reader.query(
+        f"""
+        WITH {_narrowed(Slice(equipment, first, last))}, found AS (
+            SELECT production_date, shift, "start" FROM intervals_now
+            WHERE e > s AND (shift IS NOT NULL OR account <> 'unscheduled')
+            UNION ALL SELECT production_date, shift, window_start FROM count_elements
+        )
+        SELECT production_date || '/' || coalesce(shift, '{OUTSIDE}') AS name FROM found
+        GROUP BY production_date, shift ORDER BY production_date DESC, min("start") DESC, name
+        """
+    )
+    return rows["name"].to_list()
+
+
+def one_shift(equipment: str, name: str) -> Slice:
+    """The slice of one shift by its name, such as `2026-03-24/late`.
+
+    Raises ConfigError when it is not a date, a slash and a name.
+    """
+    day, slash, shift = name.partition("/")
+    with suppress(ValueError):
+        if slash and shift:
+            on = date.fromisoformat(day)
+            return Slice(equipment, on, on, (shift,))
+    msg = f'"{name}" is no shift'
+    raise ConfigError(msg, hint="name it by production day and name, such as 2026-03-24/late")
+
+
 def _distinct(name: str) -> str:
     return f'list_sort(list(DISTINCT coalesce("{name}", \'{OUTSIDE}\'))) AS "{name}"'
 
@@ -124,13 +236,24 @@ def _among(column: str, values: tuple[str, ...]) -> str:
     return f"coalesce({column}, '{OUTSIDE}') IN {texts(values)}" if values else ""
 
 
-def _narrowed(chosen: Slice, machines: list[str] | None = None) -> str:
+def _counted(chosen: Slice) -> str:
+    """Only equipment whose pieces are those of the slice; a line's time may be that of another machine."""
+    counted = f"SELECT contributor FROM contributors WHERE equipment = {text(chosen.equipment)} AND gives_pieces"
+    return f"equipment IN ({counted})"
+
+
+def _pieces_of(quality: str) -> str:
+    return f"coalesce(sum(pieces) FILTER (quality = '{quality}'), 0)::BIGINT AS {quality}"
+
+
+def _narrowed(chosen: Slice, machines: list[str] | None = None, equipment: Sequence[str] = ()) -> str:
     """Common table expressions that stand before the tables and leave out what is not in the slice."""
-    own = f"(SELECT contributor FROM main.contributors WHERE equipment = {text(chosen.equipment)})"
-    timed = f"(SELECT contributor FROM main.contributors WHERE equipment = {text(chosen.equipment)} AND gives_time)"
+    wanted = f"equipment IN {texts(equipment or (chosen.equipment,))}"
+    own = f"(SELECT contributor FROM main.contributors WHERE {wanted})"
+    timed = f"(SELECT contributor FROM main.contributors WHERE {wanted} AND gives_time)"
     times = timed if machines is None else texts(machines)
     return f"""
-        contributors AS (SELECT * FROM main.contributors WHERE equipment = {text(chosen.equipment)}),
+        contributors AS (SELECT * FROM main.contributors WHERE {wanted}),
         intervals_now AS (SELECT * FROM main.intervals_now WHERE {chosen.conditions()} AND equipment IN {times}),
         count_elements AS (SELECT * FROM main.count_elements WHERE {chosen.conditions()} AND equipment IN {own}),
         stops_now AS (SELECT * FROM main.stops_now WHERE {chosen.conditions()} AND equipment IN {times}),
@@ -146,12 +269,12 @@ def _grain(chosen: Slice, by: By | None) -> Grain:
         "slice",
         "a slice of the past",
         parts=(part,),
-        time=f"(SELECT *, {whole} FROM intervals_now)",
-        pieces=f"(SELECT *, {whole} FROM count_elements)",
-        stops=f"(SELECT *, {whole} FROM stops_now)",
+        time=f"(SELECT *, {whole}, {_WEEK} FROM intervals_now)",
+        pieces=f"(SELECT *, {whole}, {_WEEK} FROM count_elements)",
+        stops=f"(SELECT *, {whole}, {_WEEK} FROM stops_now)",
         start=f"DATE '{chosen.first}'::TIMESTAMPTZ",
         end=f"(DATE '{chosen.last}' + 1)::TIMESTAMPTZ",
-        changes=f'(SELECT *, {whole}, NULL::VARCHAR AS product, NULL::VARCHAR AS "order" FROM changes)',
+        changes=f'(SELECT *, {whole}, {_WEEK}, NULL::VARCHAR AS product, NULL::VARCHAR AS "order" FROM changes)',
         label="NULL::VARCHAR" if by is None else f's."{by}"::VARCHAR',
     )
 
