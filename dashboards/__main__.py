@@ -3,10 +3,12 @@
 Everything is set here, on Streamlit's command line, so that no file of settings anywhere changes it.
 """
 
+import os
 import sys
 from importlib.resources import files
 from typing import Final
 
+from dashboards.roles import OIDC_FILE
 from dashboards.theme import CONFIG
 
 _INTERRUPTED: Final = 130
@@ -28,6 +30,8 @@ _SETTINGS: Final = {
 def arguments(host: str, port: int) -> list[str]:
     """What Streamlit is called with."""
     settings = _SETTINGS | CONFIG | {"server.address": host, "server.port": str(port), "browser.serverPort": str(port)}
+    if named := os.environ.get(OIDC_FILE):
+        settings["secrets.files"] = named
     flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
     return ["run", str(files("dashboards").joinpath("app.py")), *flags]
 

@@ -6,9 +6,11 @@ from importlib.resources import files
 
 import streamlit as st
 
-from dashboards import reading, theme
+from dashboards import cards, entrance, reading, roles, theme
+from dashboards import texts_correcting as words
+from dashboards.roles import Right
 from dashboards.routes import PAGES
-from kpis.errors import OeeflowError
+from kpis.errors import ConfigError, OeeflowError
 
 
 @st.cache_resource(show_spinner=False)
@@ -28,11 +30,9 @@ def _plant_name() -> str:
         return "oeeflow"
 
 
-st.set_page_config(page_title=_plant_name(), page_icon=str(files("dashboards").joinpath("icon.svg")), layout="wide")
-st.html(theme.style_sheet())
-_warm_up()
-st.navigation(
-    [
+def _pages() -> None:
+    """The menu and the page that is asked for; nothing of them to who is not known."""
+    pages = [
         st.Page(
             route.file,
             title=route.title,
@@ -42,6 +42,24 @@ st.navigation(
             visibility="visible" if route.listed else "hidden",
         )
         for route in PAGES
-    ],
-    position="top",
-).run()
+    ]
+    try:
+        visitor = roles.visitor()
+    except ConfigError as error:
+        st.navigation(pages, position="hidden")
+        st.html(cards.empty(words.MISSET, f"{error}. {error.hint or ''}"))
+        return
+    if visitor is None or not visitor.may(Right.LOOK):
+        st.navigation(pages, position="hidden")
+        entrance.closed()
+        return
+    page = st.navigation(pages, position="top")
+    entrance.trial(visitor)
+    page.run()
+    entrance.signed_in(visitor)
+
+
+st.set_page_config(page_title=_plant_name(), page_icon=str(files("dashboards").joinpath("icon.svg")), layout="wide")
+st.html(theme.style_sheet())
+_warm_up()
+_pages()

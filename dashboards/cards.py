@@ -152,6 +152,11 @@ def calm(text: str) -> str:
     return f'<div class="of-calm">{icon("check_circle")}{escape(text)}</div>'
 
 
+def notice(text: str, symbol: str, *, act: bool = False) -> str:
+    """What people should know before they go on; `act` when something was not done."""
+    return f'<div class="of-notice{" of-act" if act else ""}">{icon(symbol)}<span>{escape(text)}</span></div>'
+
+
 def crumbs(path: str) -> str:
     """Where an equipment is: what is above it."""
     return " / ".join(path.split("/")[:-1])

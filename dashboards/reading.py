@@ -61,6 +61,14 @@ class Store:
             self._keep(key, known)
         return cast(Value, known.value)  # a key belongs to one question
 
+    def ask(self, compute: Callable[[Reader], Value]) -> Value:
+        """What `compute` makes of the store now; whoever reads next looks whether the store is another. Raises
+        StorageError."""
+        value = compute(self._reader)
+        with self._lock:
+            self._looked = -math.inf
+        return value
+
     def _keep(self, key: Hashable, answer: _Answer) -> None:
         with self._lock:
             self._answers[key] = answer
@@ -99,6 +107,11 @@ def store() -> Store:
 def read(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
     """The store's answer; see Store.read. `key` names the question with all that it depends on."""
     return store().read(key, compute, keep_s)
+
+
+def ask(compute: Callable[[Reader], Value]) -> Value:
+    """The store's answer of this very moment; see Store.ask."""
+    return store().ask(compute)
 
 
 def plant() -> Plant:
