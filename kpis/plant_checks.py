@@ -25,6 +25,19 @@ _REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("equipment", _ANY, "output"), "equipment"),
     (("products", _ANY, "ideal_cycle", _ANY), "equipment"),
     (("sources", _ANY, "equipment"), "equipment"),
+    (("duty", _ANY, "calendar"), "calendar"),
+    (("duty", _ANY, "shifts"), "shift"),
+    (("duty", _ANY, "people"), "person"),
+    (("duty", _ANY, "deputy"), "person"),
+    (("people", _ANY, "channels", _ANY), "channel"),
+    (("routes", _ANY, "escalation", _ANY, "to"), "role or person"),
+    (("notifications", "fallback"), "role or person"),
+)
+_UNIQUE: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("sources", _ANY, "name"), "sources of the same name"),
+    (("sources", _ANY, "client_id"), "sources of the same client id"),
+    (("channels", _ANY, "name"), "channels of the same name"),
+    (("people", _ANY, "name"), "people of the same name"),
 )
 
 
@@ -38,7 +51,7 @@ def find_faults(text: str) -> tuple[PlantFile | None, tuple[Fault, ...]]:
     lines = key_lines(text)
     file, faults = read_shape(data, lines)
     # Looked up in the plain data, so that a wrong value elsewhere does not hide them.
-    findings = (*_paths(data), *_references(data), *_mapped_equipment(data), *_circles(data), *_same_source(data))
+    findings = (*_paths(data), *_references(data), *_mapped_equipment(data), *_circles(data), *_same_names(data))
     faults.extend(finding.fault(lines) for finding in findings)
     if faults:
         return None, tuple(sorted(faults, key=lambda fault: fault.line or 0))
@@ -64,14 +77,30 @@ def _references(data: dict[str, Any]) -> Iterator[Finding]:
     weekly = _named(data, ("shifts", _ANY, "calendar"))
     in_use = _named(data, ("defaults", "calendar")) | _named(data, ("equipment", _ANY, "calendar"))
     exceptional = _named(data, ("exceptions", _ANY, "calendar"))
-    known = {"calendar": weekly | exceptional, "equipment": _equipment(data)}
+    people, roles = _named(data, ("people", _ANY, "name")), _named(data, ("duty", _ANY, "role"))
+    known = {
+        "calendar": weekly | exceptional,
+        "equipment": _equipment(data),
+        "shift": _named(data, ("shifts", _ANY, "name")) | _named(data, ("exceptions", _ANY, "shifts", _ANY, "name")),
+        "channel": _named(data, ("channels", _ANY, "name")),
+        "person": people,
+        "role or person": people | roles,
+    }
     for pattern, kind in _REFERENCES:
-        for location, name in _strings(data, pattern):
+        for location, name in (*_strings(data, pattern), *_listed(data, pattern)):
             if name not in known[kind]:
                 yield Finding(location, name, f"unknown {kind}", nearest(name, sorted(known[kind])))
     for location, name in _strings(data, ("exceptions", _ANY, "calendar")):
         if name not in weekly | in_use:
             yield Finding(location, name, "unknown calendar", nearest(name, sorted(weekly)))
+
+
+def _listed(data: dict[str, Any], pattern: tuple[str, ...]) -> Iterator[tuple[Location, str]]:
+    """The texts of a list at a place where one text may be instead."""
+    if pattern[-1] != _ANY:
+        for location, name in _strings(data, (*pattern, _ANY)):
+            if isinstance(location[-1], int):
+                yield location, name
 
 
 def _mapped_equipment(data: dict[str, Any]) -> Iterator[Finding]:
@@ -106,13 +135,25 @@ def _circles(data: dict[str, Any]) -> Iterator[Finding]:
                 yield Finding(location, name, "would be rolled up from itself", "name an equipment below this one")
 
 
-def _same_source(data: dict[str, Any]) -> Iterator[Finding]:
-    for key, what in (("name", "name"), ("client_id", "client id")):
+def _same_names(data: dict[str, Any]) -> Iterator[Finding]:
+    for pattern, what in _UNIQUE:
         seen: set[str] = set()
-        for location, name in _strings(data, ("sources", _ANY, key)):
+        for location, name in _strings(data, pattern):
             if name in seen:
-                yield Finding(location, name, f"two sources of the same {what}", "each needs its own")
+                yield Finding(location, name, f"two {what}", "each needs its own")
             seen.add(name)
+    people = _named(data, ("people", _ANY, "name"))
+    for location, name in _strings(data, ("duty", _ANY, "role")):
+        if name in people:
+            yield Finding(location, name, "a role with the name of a person", "who is meant would not be clear")
+    lights = {name for location, name in _strings(data, ("channels", _ANY, "name")) if _is_andon(data, location)}
+    for location, name in _strings(data, ("people", _ANY, "channels", _ANY)):
+        if name in lights:
+            yield Finding(location, name, "an andon channel is nobody's own", "it shows all alerts by itself")
+
+
+def _is_andon(data: dict[str, Any], location: Location) -> bool:
+    return bool(data["channels"][location[1]].get("kind") == "andon")
 
 
 def _named(data: dict[str, Any], pattern: tuple[str, ...]) -> set[str]:

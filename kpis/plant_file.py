@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from kpis.duration import parse_duration
 from kpis.faults import nearest
 from kpis.plant_alerts import AlertRule
+from kpis.plant_people import Channel, Duty, Notifications, Person, Route
 from kpis.plant_sources import Source
 from kpis.plant_types import Category, Duration, Level, Name, PositiveDuration, Table, duration, refuse
 
@@ -170,6 +171,11 @@ class PlantFile(Table):
     reasons: dict[str, ReasonTable] = {}
     sources: list[Source] = []
     alerts: list[AlertRule] = []
+    notifications: Notifications = Notifications()
+    channels: list[Channel] = []
+    people: list[Person] = []
+    duty: list[Duty] = []
+    routes: list[Route] = []
 
     @property
     def calendars(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from kpis.plant_alerts import AlertRule
 from kpis.plant_file import CATEGORIES
+from kpis.plant_people import Channel, Duty, Notifications, Person, Route
 from kpis.plant_sources import Source
 
 
@@ -118,6 +119,17 @@ class Calendar:
         return tuple(shift for shift in self.shifts if weekday in shift.days)
 
 
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """Who hears of alerts, when, and on which way."""
+
+    settings: Notifications
+    channels: tuple[Channel, ...]
+    people: Mapping[str, Person]
+    duty: tuple[Duty, ...]
+    routes: tuple[Route, ...]
+
+
 @dataclass(frozen=True)
 class Plant:
     """The plant file, resolved. ``text`` is the file itself; ``fingerprint`` changes with whatever changes a number.
@@ -136,6 +148,7 @@ class Plant:
     reasons: Mapping[str, Reason]
     sources: tuple[Source, ...]
     alerts: tuple[AlertRule, ...]
+    calling: Calling
     calendars: Mapping[str, Calendar]
     sliding_length_us: int
     sliding_step_us: int

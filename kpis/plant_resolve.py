@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from kpis.plant_file import LEVELS, WEEKDAYS, EquipmentTable, PlantFile, Settings, ShiftTimes
-from kpis.plant_model import Break, Calendar, Equipment, Plant, Product, Reason, ShiftRule, ancestors_of
+from kpis.plant_model import Break, Calendar, Calling, Equipment, Plant, Product, Reason, ShiftRule, ancestors_of
 
 _GRACE_US = 120_000_000
 _FUTURE_TOLERANCE_US = 300_000_000
@@ -33,6 +33,13 @@ def resolve(file: PlantFile, text: str) -> Plant:
         },
         sources=tuple(file.sources),
         alerts=tuple(file.alerts),
+        calling=Calling(
+            settings=file.notifications,
+            channels=tuple(file.channels),
+            people={person.name: person for person in file.people},
+            duty=tuple(file.duty),
+            routes=tuple(file.routes),
+        ),
         calendars=calendars,
         sliding_length_us=file.windows.sliding_length,
         sliding_step_us=file.windows.sliding_step,

@@ -1,7 +1,7 @@
 """The `[[sources]]` tables of the plant file, one class a kind."""
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -13,6 +13,8 @@ from kpis.topics import TopicPattern, check_filter
 
 HTTP: Final = "http"
 """The name under which messages of the engine's own HTTP door are journalled."""
+PEOPLE: Final = "people"
+"""The name under which it is journalled what people do about alerts."""
 DAY: Final = 86_400_000_000
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -21,7 +23,7 @@ _CLIENT_ID: Final = r"^[A-Za-z0-9_.:-]{1,128}$"
 
 
 def _source_name(name: str) -> str:
-    if name == HTTP:
+    if name in (HTTP, PEOPLE):
         refuse("this name belongs to the engine's own HTTP door", "choose another")
     return name
 
@@ -87,26 +89,16 @@ class SecretReference(Table):
 Secret = Annotated[SecretReference, BeforeValidator(_is_reference)]
 
 
-class MqttSource(Table):
-    """An MQTT broker: messages are canonical events, unless there are mappings.
+class Broker(Table):
+    """How an MQTT broker is reached. `keepalive` is microseconds."""
 
-    `session_expiry` and `keepalive` are microseconds, `max_payload` bytes.
-    """
-
-    name: SourceName
-    kind: Literal["mqtt"]
     broker: Annotated[str, AfterValidator(_broker)]
-    topics: list[Annotated[str, AfterValidator(_topic)]] = []
-    mappings: list[Mapping] = []
-    client_id: Annotated[str, Field(pattern=_CLIENT_ID)] | None = None
     username: Secret | None = None
     password: Secret | None = None
     ca: Name | None = None
     certificate: Name | None = None
     key: Name | None = None
-    session_expiry: PositiveDuration = 7 * DAY
     keepalive: Annotated[Duration, Field(ge=1_000_000, le=65_535_000_000)] = 30_000_000
-    max_payload: Annotated[int, Field(gt=0, le=16_777_216)] = 262_144
     version: Literal["5", "3.1.1"] = "5"
 
     @property
@@ -125,6 +117,31 @@ class MqttSource(Table):
         """Whether the connection is TLS."""
         return urlsplit(self.broker).scheme == "mqtts"
 
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        if not self.encrypted and (self.ca or self.certificate):
+            refuse("has a certificate, but no encryption", "write mqtts://…", key="broker")
+        if (self.certificate is None) != (self.key is None):
+            refuse("`certificate` and `key` belong together")
+        if self.password is not None and self.username is None:
+            refuse("has a password, but no username")
+        return self
+
+
+class MqttSource(Broker):
+    """An MQTT broker: messages are canonical events, unless there are mappings.
+
+    `session_expiry` is microseconds, `max_payload` bytes.
+    """
+
+    name: SourceName
+    kind: Literal["mqtt"]
+    topics: list[Annotated[str, AfterValidator(_topic)]] = []
+    mappings: list[Mapping] = []
+    client_id: Annotated[str, Field(pattern=_CLIENT_ID)] | None = None
+    session_expiry: PositiveDuration = 7 * DAY
+    max_payload: Annotated[int, Field(gt=0, le=16_777_216)] = 262_144
+
     @property
     def session(self) -> str:
         """The client id, by which the broker knows what this source has not taken in yet."""
@@ -137,15 +154,9 @@ class MqttSource(Table):
         return tuple(dict.fromkeys(given))
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "MqttSource":
+    def _takes_something(self) -> Self:
         if not self.filters:
             refuse("needs `topics` or mappings", 'such as topics = ["acme/ulm/#"]')
-        if not self.encrypted and (self.ca or self.certificate):
-            refuse("has a certificate, but no encryption", "write mqtts://…", key="broker")
-        if (self.certificate is None) != (self.key is None):
-            refuse("`certificate` and `key` belong together")
-        if self.password is not None and self.username is None:
-            refuse("has a password, but no username")
         return self
 
 

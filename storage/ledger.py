@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from kpis.plant import Plant
+from kpis.work import Accounts, Work
 from storage.database import Connection, microseconds
 from storage.history import corrections
 
@@ -93,3 +94,11 @@ def first_own(kinds: pl.DataFrame) -> Mapping[str, int]:
     """The first accountable event of each equipment among events of these kinds."""
     first = kinds.filter(pl.col("type").is_in(ACCOUNTABLE)).group_by("equipment").agg(pl.col("first_ts").min())
     return dict(first.iter_rows())
+
+
+def still_due(due: Mapping[str, int], accounts: Accounts, work: Work) -> dict[str, int]:
+    """When each equipment changes next without an event; the spans that reach the horizon know it."""
+    tails = work.spans.filter(pl.col("end") > work.horizon).select("unit")
+    open_ = accounts.intervals.filter(pl.col("end") == work.horizon).select("equipment")
+    known = accounts.due.join(tails, on="unit", how="semi").join(open_, on="equipment", how="semi")
+    return {**due, **{path: at for path, at in known.select("equipment", "due_at").iter_rows() if at is not None}}

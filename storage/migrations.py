@@ -20,6 +20,8 @@ _LATER: Final = {
     "alerts",
     "alert_transitions",
     "alert_rules",
+    "alert_deliveries",
+    "alert_actions",
 }
 
 
@@ -28,7 +30,8 @@ def _tables(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("DROP TABLE IF EXISTS alerts")  # no version before wrote any
+    for table in ("alerts", "alert_deliveries"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")  # no version before wrote any
     _create(con, _LATER)
     con.execute("INSERT INTO corrections SELECT * EXCLUDE (flush) FROM events WHERE type IN ('reclassify', 'retract')")
     for (view,) in con.execute(

@@ -24,9 +24,10 @@ from storage.flushes import Flush
 from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds, keys
 from storage.intake import CORRECTIONS, admit, digest
-from storage.ledger import Ledger, kinds_of, load, widen
+from storage.ledger import Ledger, kinds_of, load, still_due, widen
 from storage.memory import Memory
 from storage.migrations import migrate
+from storage.outbox import Outbox
 from storage.places import Places
 from storage.planning import plan, work_on
 from storage.views import create_views
@@ -39,7 +40,8 @@ class Batch:
 
     `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
     the newest event. `raw` gives the original bytes of lines by their numbers. `retried` are the digests of rejected
-    events that the batch tries again. `sources`: how the live sources are now, if that changed.
+    events that the batch tries again. `sources`: how the live sources are now, if that changed. `actions`: what people
+    did about alerts. `tell`: people are told of alerts, because everything up to the horizon is known.
     """
 
     events: pl.DataFrame
@@ -50,6 +52,8 @@ class Batch:
     raw: Callable[[pl.Series], pl.Series] | None = None
     retried: pl.Series | None = None
     sources: pl.DataFrame | None = None
+    actions: pl.DataFrame | None = None
+    tell: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Store:
         self._ledger = load(self._con, plant)
         self._memory = Memory.empty()
         self._alerting = Alerting(self._writer, plant, clock)
+        self.outbox = Outbox(self._writer, plant, clock)
         self._open: Transaction | None = None
         self._flushed: Flush | None = None
         self._seen: SeenIds | None = None
@@ -184,9 +189,8 @@ class Store:
 
     def position(self, digest: str) -> Position | None:
         """How far the source with this digest was taken in."""
-        rows = self._con.execute(
-            "SELECT digest, source, position, complete FROM positions WHERE digest = ?", [digest]
-        ).fetchall()
+        query = "SELECT digest, source, position, complete FROM positions WHERE digest = ?"
+        rows = self._con.execute(query, [digest]).fetchall()
         return Position(*rows[0]) if rows else None
 
     def retriable(self) -> Iterator[pl.DataFrame]:
@@ -226,7 +230,7 @@ class Store:
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
             segments = transaction.write_accounts(pending.work, accounts, before.told)
-            after = replace(after, due=_due(after.due, accounts, pending.work))
+            after = replace(after, due=still_due(after.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
         rejected = self._write_rejected(transaction, pending)
@@ -236,6 +240,7 @@ class Store:
         corrections = pending.new.filter(pl.col("type").is_in(CORRECTIONS)).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
         self._alerting.follow(transaction, after, pending.new, pending.work, accounts)
+        self.outbox.follow(transaction, pending.batch.actions, tell=pending.batch.tell)
         transaction.commit()
         self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
         if pending.work is not None and accounts is not None:
@@ -387,11 +392,3 @@ class Store:
             if work is not None:
                 changed += transaction.write_accounts(work, account(work, self._ledger.plant), horizon).height
         return changed
-
-
-def _due(due: dict[str, int], accounts: Accounts, work: Work) -> dict[str, int]:
-    """When each equipment changes next without an event; the spans that reach the horizon know it."""
-    tails = work.spans.filter(pl.col("end") > work.horizon).select("unit")
-    open_ = accounts.intervals.filter(pl.col("end") == work.horizon).select("equipment")
-    known = accounts.due.join(tails, on="unit", how="semi").join(open_, on="equipment", how="semi")
-    return {**due, **{path: at for path, at in known.select("equipment", "due_at").iter_rows() if at is not None}}
