@@ -75,7 +75,8 @@ class MemoryRun:
     def of(keys: Keys, numbers: Numbers | int) -> "MemoryRun":
         """The run of some keys, in any order, with a number each or one for all."""
         tails = (keys & _LOWER) << _HALF | np.asarray(numbers, dtype=np.uint64)
-        return MemoryRun(*_sorted(_heads(keys), tails))
+        order = np.argsort(keys)
+        return MemoryRun(_heads(keys)[order], tails[order])
 
     def merged(self, other: "MemoryRun") -> "MemoryRun":
         """Both runs as one."""
@@ -100,7 +101,7 @@ def _place(heads: Heads, head: int) -> int:
 
 
 def _sorted(heads: Heads, tails: Tails) -> tuple[Heads, Tails]:
-    order = np.argsort(heads, kind="stable")
+    order = np.argsort(heads, kind="stable")  # which is quick where sorted runs follow on each other
     return heads[order], tails[order]
 
 
