@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from kpis.plant import Plant
 from kpis.plant_alerts import MINUTE_US, QUIET, SEVERITIES, SHIFT, AlertRule
+from kpis.plant_model import Plant
 from kpis.rollup import contributions
 
 LONGEST_SHIFT_US = 26 * 60 * MINUTE_US

@@ -6,8 +6,8 @@ from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from kpis.alert_scope import Measure, measure_of
-from kpis.plant import Plant
 from kpis.plant_alerts import SHIFT, AlertRule
+from kpis.plant_model import Plant
 from kpis.registry import kpi_named
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

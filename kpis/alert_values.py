@@ -10,8 +10,8 @@ import polars as pl
 from kpis.alert_scope import Measure, Scope
 from kpis.elements import ACCOUNTS
 from kpis.formula import expression
-from kpis.plant import Plant
 from kpis.plant_alerts import SHIFT
+from kpis.plant_model import Plant
 from kpis.registry import terms
 from kpis.shifts import shift_instances
 from kpis.work import MINUTE_US

@@ -16,7 +16,7 @@ import polars as pl
 
 from kpis.alert_conditions import MARKS, SPANS, joined
 from kpis.alert_scope import KEY, Scope
-from kpis.plant import Plant
+from kpis.plant_model import Plant
 
 ALERTS = pl.Schema(
     {

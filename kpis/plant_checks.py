@@ -23,6 +23,7 @@ _REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("equipment", _ANY, "calendar"), "calendar"),
     (("equipment", _ANY, "constraint"), "equipment"),
     (("equipment", _ANY, "output"), "equipment"),
+    (("equipment", _ANY, "flow", _ANY), "equipment"),
     (("products", _ANY, "ideal_cycle", _ANY), "equipment"),
     (("sources", _ANY, "equipment"), "equipment"),
     (("duty", _ANY, "calendar"), "calendar"),
@@ -38,6 +39,7 @@ _UNIQUE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("sources", _ANY, "client_id"), "sources of the same client id"),
     (("channels", _ANY, "name"), "channels of the same name"),
     (("people", _ANY, "name"), "people of the same name"),
+    (("alerts", _ANY, "name"), "alerts of the same name"),
 )
 
 
@@ -51,7 +53,7 @@ def find_faults(text: str) -> tuple[PlantFile | None, tuple[Fault, ...]]:
     lines = key_lines(text)
     file, faults = read_shape(data, lines)
     # Looked up in the plain data, so that a wrong value elsewhere does not hide them.
-    findings = (*_paths(data), *_references(data), *_mapped_equipment(data), *_circles(data), *_same_names(data))
+    findings = (*_paths(data), *_references(data), *_named_equipment(data), *_circles(data), *_same_names(data))
     faults.extend(finding.fault(lines) for finding in findings)
     if faults:
         return None, tuple(sorted(faults, key=lambda fault: fault.line or 0))
@@ -103,9 +105,13 @@ def _listed(data: dict[str, Any], pattern: tuple[str, ...]) -> Iterator[tuple[Lo
                 yield location, name
 
 
-def _mapped_equipment(data: dict[str, Any]) -> Iterator[Finding]:
-    """Equipment that a mapping names outright."""
+def _named_equipment(data: dict[str, Any]) -> Iterator[Finding]:
+    """Equipment that a mapping or an alert rule names outright."""
     known = _equipment(data)
+    pattern = ("alerts", _ANY, "equipment")
+    for location, name in (*_strings(data, pattern), *_listed(data, pattern)):
+        if name not in known and "*" not in name:
+            yield Finding(location, name, "unknown equipment", nearest(name, sorted(known)))
     for key in (("equipment",), ("equipment", "from")):
         for location, name in _strings(data, ("sources", _ANY, "mappings", _ANY, *key)):
             if name not in known and not is_path(name) and "{" not in name:

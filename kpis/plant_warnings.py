@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from kpis.alert_warnings import alert_warnings
 from kpis.calendar_warnings import calendar_warnings
 from kpis.faults import Fault, Finding, nearest
 from kpis.plant_file import CATEGORIES, LEVELS, PlantFile
@@ -29,6 +30,7 @@ def find_warnings(file: PlantFile, plant: Plant) -> tuple[Fault, ...]:
         *_targets(file),
         *_states(file),
         *_windows(file),
+        *alert_warnings(plant),
         *_mqtt(file),
     )
     return tuple(sorted((finding.fault(lines) for finding in findings), key=lambda warning: warning.line or 0))

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from kpis.plant import Plant
+from kpis.plant_model import Plant
 
 
 class Contribution(NamedTuple):
