@@ -6,8 +6,8 @@ from html import escape
 from urllib.parse import urlencode
 
 from dashboards import texts
-from dashboards.formats import NONE, percent
 from dashboards.theme import GAPS, LOOKS, ON_TARGET
+from kpis.formats import NONE, percent
 
 
 @dataclass(frozen=True)

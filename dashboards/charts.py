@@ -12,8 +12,8 @@ import polars as pl
 
 from dashboards import texts
 from dashboards.board import HOUR_US, micros
-from dashboards.formats import clock, duration
 from dashboards.theme import ACCENT, BAD, INK, LOOKS, MUTED, RULE
+from kpis.formats import clock, duration
 
 Spec = dict[str, Any]
 

@@ -13,9 +13,9 @@ from dashboards import texts_correcting as words
 from dashboards.board import Board, Row, micros
 from dashboards.corrections import CATEGORIES, Correction, Event, Ruling
 from dashboards.door import Door
-from dashboards.formats import clock, count, duration, local, moment, plain
 from dashboards.roles import Right, Visitor
 from kpis.errors import ConfigError
+from kpis.formats import clock, count, duration, local, moment, plain
 from storage.corrections import good_pieces
 from storage.grains import MINUTE_US
 from storage.selection import Selection

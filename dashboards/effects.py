@@ -13,9 +13,9 @@ from dashboards import texts_correcting as words
 from dashboards.board import Board, Row
 from dashboards.corrections import Change, Correction, Effect
 from dashboards.door import Door
-from dashboards.formats import NONE, count, day, duration, percent
 from dashboards.roles import Visitor
 from kpis.errors import OeeflowError
+from kpis.formats import NONE, count, day, duration, percent
 
 _KEPT: Final = "effect"
 _ATTEMPT: Final = "attempt"

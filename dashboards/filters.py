@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import reading, texts
 from dashboards.board import Board
-from dashboards.formats import day, local
+from kpis.formats import day, local
 from kpis.registry import DEFINITIONS
 from storage import slices
 from storage.slices import OUTSIDE, Slice

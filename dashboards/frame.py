@@ -10,9 +10,9 @@ import streamlit as st
 
 from dashboards import cards, reading, texts
 from dashboards.board import Board
-from dashboards.formats import clock, day, duration, local
 from dashboards.routes import Route
 from kpis.errors import OeeflowError
+from kpis.formats import clock, day, duration, local
 
 LATE_US: Final = 120_000_000
 RECORDED_US: Final = 86_400_000_000

@@ -8,43 +8,16 @@ import polars as pl
 
 from dashboards import texts
 from dashboards.board import HOUR_US, Board, Row, micros
-from dashboards.formats import clock
-from dashboards.wanted import wanted
-from storage import boards
+from kpis.formats import clock
+from storage import boards, hours
 from storage.grains import MINUTE_US
+from storage.hours import HourRow
 from storage.reader import Reader
 from storage.selection import Selection
 
 RATE_MINUTES: Final = 5
+_NAMES: Final = {**texts.STEPS, **texts.STATES}
 _LOSSES: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
-
-
-@dataclass(frozen=True)
-class Loss:
-    """The largest loss of an hour: what it is called, whose colour it has, and how long it was (µs)."""
-
-    name: str
-    account: str | None
-    us: int
-
-
-@dataclass(frozen=True)
-class HourRow:
-    """An hour of a line: what its target asks for, what was made, the difference so far in the shift, why."""
-
-    start: int
-    end: int
-    wanted: float | None
-    good: int
-    oee: float | None
-    ahead: float | None
-    loss: Loss | None
-    now: bool
-
-    @property
-    def difference(self) -> float | None:
-        """Good pieces less those that the target asks for."""
-        return None if self.wanted is None else self.good - self.wanted
 
 
 @dataclass(frozen=True)
@@ -87,31 +60,14 @@ def load(reader: Reader, board: Board, path: str, hours: int) -> LineBoard:
 
 def hour_rows(board: Board, path: str) -> list[HourRow]:
     """The hours of the shift in force; without one the last eight."""
-    shift = board.row(board.shifts, path)
-    first, last = _bounds(board, shift)
-    made = {micros(row["window_start"]): row for row in _of(board.hours, path)}
-    timed = board.timed_by(path)
-    time = board.time.filter(pl.col("equipment").is_in(timed)).with_columns(at=pl.col("hour").cast(pl.Int64))
-    target, ahead, rows = board.target(path, "oee"), 0.0, []
-    for start in range(first // HOUR_US * HOUR_US, last, HOUR_US):
-        row, inside = made.get(start), time.filter(pl.col("at") == start)
-        if start >= board.horizon or (row is None and inside.is_empty()):
-            continue
-        asked, good = wanted(inside, board.plant, target), 0 if row is None else row["good"]
-        ahead += 0.0 if asked is None else good - asked
-        rows.append(
-            HourRow(
-                start,
-                start + HOUR_US,
-                asked,
-                good,
-                None if row is None else row["oee"],
-                None if asked is None else ahead,
-                _loss(board, inside, row),
-                start + HOUR_US > board.horizon,
-            )
-        )
-    return rows
+    first, last = _bounds(board, board.row(board.shifts, path))
+
+    def inside(start: str) -> pl.Expr:
+        return pl.col(start).cast(pl.Int64).is_between(first // HOUR_US * HOUR_US, last - 1)
+
+    time = board.time.filter(pl.col("equipment").is_in(board.timed_by(path)), inside("hour"))
+    made = board.hours.filter(pl.col("equipment") == path, inside("window_start"))
+    return hours.hour_rows(time, made, board.plant, board.target(path, "oee"), _NAMES)
 
 
 def rate_rows(line: LineBoard, board: Board, path: str) -> list[dict[str, Any]]:
@@ -170,28 +126,9 @@ def _bounds(board: Board, shift: Row | None) -> tuple[int, int]:
     return board.horizon - 7 * HOUR_US, board.horizon
 
 
-def _loss(board: Board, time: pl.DataFrame, row: Row | None) -> Loss | None:
-    """The largest of the lost times by account and reason, of lost speed, and of rejected pieces."""
-    lost = time.filter(pl.col("account").is_in(_LOSSES)).group_by("account", "reason").agg(pl.col("us").sum())
-    labels = board.plant.reasons
-    found = [
-        Loss(labels[reason].label if reason in labels else reason or texts.STATES[account], account, us)
-        for account, reason, us in lost.iter_rows()
-    ]
-    if row is not None and row["no_ideal"] == 0:
-        found.append(Loss(texts.STEPS["reduced_speed"], None, row["producing_us"] - row["ideal_us"]))
-        found.append(Loss(texts.STEPS["quality_loss"], None, row["ideal_us"] - row["good_ideal_us"]))
-    worst = max(found, key=lambda loss: (loss.us, loss.name), default=None)
-    return worst if worst is not None and worst.us >= MINUTE_US else None
-
-
 def _labels(board: Board) -> pl.DataFrame:
     known = board.plant.reasons
     return pl.DataFrame(
         {"reason": list(known), "label": [reason.label for reason in known.values()]},
         schema={"reason": pl.String, "label": pl.String},
     )
-
-
-def _of(frame: pl.DataFrame, path: str) -> Iterator[Row]:
-    return frame.filter(pl.col("equipment") == path).iter_rows(named=True)

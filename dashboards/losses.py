@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboards import texts
 from dashboards.board import Row
-from dashboards.formats import count, day, duration, percent
+from kpis.formats import count, day, duration, percent
 from kpis.losses import waterfall
 
 HOUR_US: Final = 3_600_000_000

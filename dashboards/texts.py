@@ -1,43 +1,13 @@
-"""Every word on a page, in one place, so that it can be translated."""
+"""Every word on a page, in one place, so that it can be translated; with storage/reports/words.py, for paper."""
 
 from typing import Final
 
-STATES: Final = {
-    "producing": "Running",
-    "minor_stop": "Short stop",
-    "down": "Down",
-    "idle": "Waiting",
-    "setup": "Changeover",
-    "planned_stop": "Planned stop",
-    "break": "Break",
-    "unscheduled": "No shift",
-    "unknown": "Unknown",
-}
-FACTORS: Final = {"availability": "Availability", "performance": "Performance", "quality": "Quality", "oee": "OEE"}
-STEPS: Final = {
-    "calendar": "Calendar time",
-    "unscheduled": "No shift",
-    "scheduled": "Scheduled time",
-    "planned_stop": "Planned stops",
-    "break": "Breaks",
-    "unknown": "Unknown",
-    "planned_production": "Planned production",
-    "down": "Down",
-    "idle": "Waiting",
-    "setup": "Changeover",
-    "run": "Run time",
-    "minor_stop": "Short stops",
-    "reduced_speed": "Reduced speed",
-    "net_run": "Net run time",
-    "quality_loss": "Scrap and rework",
-    "fully_productive": "Fully productive",
-}
-BELONGS_TO: Final = {
-    "schedule": "outside OEE",
-    "availability": "availability",
-    "performance": "performance",
-    "quality": "quality",
-}
+from storage.reports import words
+
+STATES: Final = words.STATES
+FACTORS: Final = words.FACTORS
+STEPS: Final = words.STEPS
+BELONGS_TO: Final = words.BELONGS_TO
 SIX: Final = {
     "breakdown": "Breakdowns",
     "setup": "Setup and adjustment",
@@ -46,12 +16,9 @@ SIX: Final = {
     "process_defect": "Process defects",
     "startup_reject": "Start-up rejects",
 }
-FLAGS: Final = {
-    "ideal_cycle_too_long": "faster than the ideal cycle: check the ideal cycle",
-    "no_ideal_cycle": "pieces without an ideal cycle: speed and quality cannot be told apart",
-}
-NO_REASON: Final = "no reason given"
-OUTSIDE: Final = {"shift": "outside shifts", "product": "no product", "order": "no order"}
+FLAGS: Final = words.FLAGS
+NO_REASON: Final = words.NO_REASON
+OUTSIDE: Final = words.OUTSIDE
 
 OVERVIEW: Final = "Plant overview"
 LINE: Final = "Line"

@@ -10,8 +10,8 @@ import polars as pl
 
 from dashboards import texts
 from dashboards.board import Row, micros
-from dashboards.formats import clock, count, day, percent
 from dashboards.line_board import RATE_MINUTES
+from kpis.formats import clock, count, day, percent
 from kpis.formula import names
 from kpis.plant import Plant
 from kpis.registry import evaluate_quantities, terms

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from dashboards.board import HOUR_US, HOURS, Board, Row, Standing, micros
-from dashboards.wanted import wanted
+from kpis.wanted import wanted
 
 _NOT_PLANNED: Final = 2.0
 

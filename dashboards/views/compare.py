@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import cards, filters, frame, reading, routes, texts
 from dashboards.board import Board, Row
-from dashboards.formats import NONE, count, day, hours, percent
+from kpis.formats import NONE, count, day, hours, percent
 from kpis.registry import DEFINITIONS, evaluate, evaluate_quantities
 from storage import slices
 from storage.slices import By, Slice

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import attention, cards, frame, reading, texts
 from dashboards.board import Board, Row, micros
-from dashboards.formats import count, duration, moment, percent, since
+from kpis.formats import count, duration, moment, percent, since
 from storage import boards
 from storage.selection import Selection
 

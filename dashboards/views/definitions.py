@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import cards, frame, texts
 from dashboards.board import Board
-from dashboards.formats import duration, percent
+from kpis.formats import duration, percent
 from kpis.kpi import Kpi
 from kpis.registry import DEFINITIONS, KPIS, elements_of, quantities
 

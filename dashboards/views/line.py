@@ -7,10 +7,11 @@ import streamlit as st
 
 from dashboards import cards, charts, frame, line_board, reading, routes, texts
 from dashboards.board import Board, Row, Standing
-from dashboards.formats import clock, clock_duration, count, difference, duration, local, moment, percent, points, since
-from dashboards.line_board import HourRow, LineBoard, Order
+from dashboards.line_board import LineBoard, Order
 from dashboards.theme import LOOKS
+from kpis.formats import clock, clock_duration, count, difference, duration, local, moment, percent, points, since
 from storage.grains import MINUTE_US
+from storage.hours import HourRow
 
 
 def screen(board: Board) -> None:
@@ -150,7 +151,11 @@ def _hours(board: Board, path: str) -> None:
         return
     targeted = any(row.wanted is not None for row in rows)
     head = texts.HOUR_BOARD_HEAD if targeted else texts.HOUR_BOARD_HEAD_NO_TARGET
-    st.html(cards.table(head, [(_hour(board, path, row, targeted), "of-now" if row.now else "") for row in rows]))
+    st.html(
+        cards.table(
+            head, [(_hour(board, path, row, targeted), "of-now" if row.end > board.horizon else "") for row in rows]
+        )
+    )
 
 
 def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.Cell]:
@@ -160,6 +165,7 @@ def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.C
         lost = f"{key}{escape(row.loss.name)} <span class='of-fade'>{clock_duration(row.loss.us)}</span>"
     short, behind = (row.difference or 0) < 0, (row.ahead or 0) < 0
     at = local(row.start, board.zone).isoformat()
+    end = texts.NOW if _under_way(board, row) else clock(row.end, board.zone)
     why = cards.link(routes.WHY.address, percent(row.oee, 0), equipment=path, by="hour", at=at)
     against = [
         cards.number(difference(row.difference), below=short, more="of-wide"),
@@ -167,7 +173,9 @@ def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.C
     ]
     return [
         cards.Cell(
-            texts.from_to(clock(row.start, board.zone), texts.NOW if row.now else clock(row.end, board.zone)),
+            texts.from_to(
+                clock(row.start, board.zone), texts.NOW if row.end > board.horizon else clock(row.end, board.zone)
+            ),
             classes="of-keep",
         ),
         *([cards.number(count(row.wanted))] if targeted else []),
@@ -176,6 +184,10 @@ def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.C
         cards.Cell(html=why, classes="of-num", title=texts.WHY),
         cards.Cell(html=lost),
     ]
+
+
+def _under_way(board: Board, row: HourRow) -> bool:
+    return row.end > board.horizon
 
 
 def _rate(board: Board, path: str, line: LineBoard) -> None:

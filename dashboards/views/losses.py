@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import cards, charts, filters, frame, losses, reading, texts
 from dashboards.board import Board, Row, micros
-from dashboards.formats import clock_duration, count, day, duration, moment, percent
+from kpis.formats import clock_duration, count, day, duration, moment, percent
 from storage import boards, slices
 from storage.slices import Slice
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboards import attention, cards, frame, routes, texts, tiles
 from dashboards.board import Board
-from dashboards.formats import clock, count, duration, percent, points, since
 from dashboards.theme import gap_fill
+from kpis.formats import clock, count, duration, percent, points, since
 from storage.grains import MINUTE_US
 
 _ALL_TILES = 15

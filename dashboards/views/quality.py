@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import cards, charts, filters, frame, reading, texts, throughput
 from dashboards.board import Board, Row
-from dashboards.formats import NONE, count, day, hours, percent
+from kpis.formats import NONE, count, day, hours, percent
 from storage import slices
 from storage.slices import Slice
 

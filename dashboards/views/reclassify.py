@@ -11,8 +11,8 @@ from dashboards import texts_correcting as words
 from dashboards.board import Board, Row, micros
 from dashboards.correction_forms import Desk
 from dashboards.door import Door, DoorClosed
-from dashboards.formats import count, duration, moment, plain
 from dashboards.roles import Right
+from kpis.formats import count, duration, moment, plain
 from storage import boards, corrections
 from storage.grains import MINUTE_US
 

@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboards import cards, frame, line_board, reading, texts, tiles
 from dashboards.board import Board
-from dashboards.formats import clock, difference, duration, percent
 from dashboards.theme import LOOKS
 from dashboards.tiles import Tile
+from kpis.formats import clock, difference, duration, percent
 
 _BANDS = 8
 _DEAD_MS = 3 * reading.REFRESH_S * 1_000

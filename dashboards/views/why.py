@@ -12,10 +12,10 @@ import streamlit as st
 
 from dashboards import cards, frame, reading, texts
 from dashboards.board import Board, Row, micros
-from dashboards.formats import clock_duration, count, moment, percent
 from kpis.derivation import Step, derivation, number
 from kpis.elements import ELEMENTS
 from kpis.errors import ConfigError
+from kpis.formats import clock_duration, count, moment, percent
 from kpis.kpi import Kpi
 from kpis.registry import DEFINITIONS, KPIS, kpi_named
 from storage.explaining import Explanation, explain

@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboards import routes, texts
-from dashboards.formats import count, percent
 from dashboards.routes import PAGES, Route
+from kpis.formats import count, percent
 from storage.reader import Reader
 from storage.selection import Selection
 from tests.browser.stores import LINE

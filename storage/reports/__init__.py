@@ -1,0 +1,1 @@
+"""Shift reports: what stands in them, what was signed off, and how they are written: PDF, Excel, CSV, JSON."""
