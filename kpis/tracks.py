@@ -148,7 +148,8 @@ def schedule_track(work: Work, plant: Plant) -> tuple[pl.DataFrame, pl.DataFrame
         pairs = spans.join_where(
             segments.rename({"start": "at", "end": "until"}),
             pl.col("until") > pl.col("start"),
-            pl.col("at") < pl.col("end"),
+            # One that begins at the very end does not show yet, but its equipment is due then.
+            pl.col("at") <= pl.col("end"),
         )
         tracks.append(pairs.select(_empty_schedule().columns))
     return pl.concat(tracks).sort("unit", "at"), pl.concat(known_until)

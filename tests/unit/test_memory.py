@@ -88,3 +88,24 @@ def test_a_batch_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), opened(db, plant) as store:
         begin_and_fail(store)
     assert unequal(before, dump(db)) == {}
+
+
+BREAK_AT_HALF_PAST = """
+[[shifts]]
+calendar = "early"
+name = "early"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+start = 06:00:00
+end = 14:00:00
+breaks = [{ start = 08:30:00, minutes = 10 }]
+"""
+
+
+@pytest.mark.parametrize("microseconds", [-2, -1, 0, 1, 2])
+def test_a_break_that_begins_around_the_horizon(microseconds: int, tmp_path: Path) -> None:
+    toml = one_unit('calendar = "early"', BREAK_AT_HALF_PAST)
+    seen = event("status", 30 + microseconds / 60_000_000, online=True)
+    parts = [[state(0, "down")], [seen], [END]]
+    fill(tmp_path / "kept.duckdb", toml, parts)
+    fill(tmp_path / "once.duckdb", toml, [[*chain(*parts)]])
+    assert unequal(dump(tmp_path / "once.duckdb"), dump(tmp_path / "kept.duckdb")) == {}
