@@ -105,7 +105,7 @@ breaks = [{ start = 08:30:00, minutes = 10 }]
 def test_a_break_that_begins_around_the_horizon(microseconds: int, tmp_path: Path) -> None:
     toml = one_unit('calendar = "early"', BREAK_AT_HALF_PAST)
     seen = event("status", 30 + microseconds / 60_000_000, online=True)
-    parts = [[state(0, "down")], [seen], [END]]
+    parts = [[state(0, "down")], [seen], [count(35, 1)], [END]]
     fill(tmp_path / "kept.duckdb", toml, parts)
     fill(tmp_path / "once.duckdb", toml, [[*chain(*parts)]])
     assert unequal(dump(tmp_path / "once.duckdb"), dump(tmp_path / "kept.duckdb")) == {}
