@@ -27,7 +27,7 @@ SPANS = pl.Schema(
         "equipment": pl.String(),
         "start": pl.Int64(),  # facts are made anew in [start, end)
         "end": pl.Int64(),
-        "count_start": pl.Int64(),  # pieces are booked anew in [count_start, count_end); those before it in its minute stay
+        "count_start": pl.Int64(),  # pieces are booked anew in [count_start, count_end); what is before it stays
         "count_end": pl.Int64(),
         "accounted_from": pl.Int64(),  # first own state, count or counter event
     }

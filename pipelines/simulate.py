@@ -106,7 +106,8 @@ def _of_line(line: Line, story: Story) -> Iterator[Body]:
     """Orders, and the lost connection of the second line."""
     for order in line.orders:
         event: Body = {"equipment": line.path, "type": "order", "order": order.name, "product": order.product}
-        yield {**event, "id": f"{order.name}-start", "ts": order.start, "action": "start", "quantity": line.wanted(order)}
+        wanted = line.wanted(order)
+        yield {**event, "id": f"{order.name}-start", "ts": order.start, "action": "start", "quantity": wanted}
         if order.end is not None:
             yield {**event, "id": f"{order.name}-end", "ts": order.end, "action": "end"}
     if line.path == LINE_2:

@@ -62,7 +62,7 @@ TABLES = (
     Table(
         "events",
         "Every event taken in, as it was sent, once: the audit trail. Retracted events stay here.",
-        (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in; it is part of the first row of flushes that is not smaller")),
+        (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in: part of the first row of flushes not below it")),
     ),
     Table(
         "corrections",
@@ -280,7 +280,7 @@ TABLES = (
             ("since", "TIMESTAMPTZ", "since when the condition holds"),
             ("fired_at", "TIMESTAMPTZ", "when it had held for as long as the rule asks; null: suppressed all the time"),
             ("resolved_at", "TIMESTAMPTZ", "when it was over; null: it is not"),
-            ("suppressed_by", "VARCHAR", "why it did not fire: an account, a grace, or the equipment whose alert makes it needless"),
+            ("suppressed_by", "VARCHAR", "why it did not fire: an account, a grace, or equipment that explains it"),
             ("reason", "VARCHAR", "last reason given while the condition held; null: none"),
             ("value", "DOUBLE", "what was measured when it fired; behind plan in microseconds; null: nothing is"),
             ("chattering", "BOOLEAN", "whether it is at least the third of its rule and equipment within half an hour"),
@@ -296,7 +296,7 @@ TABLES = (
         (
             ("transition", "BIGINT", "number, from 1 without gaps"),
             ("alert", "VARCHAR", "id of the alert"),
-            ("became", "VARCHAR", "fired, corrected (fired in the place of a withdrawn one), resolved, reopened, suppressed or withdrawn"),
+            ("became", "VARCHAR", "fired, corrected (a withdrawn one fires again), resolved, reopened, suppressed, withdrawn"),
             ("at", "TIMESTAMPTZ", "when, by the times of the events"),
             ("committed_at", "TIMESTAMPTZ", "when it was found out, by the engine's clock"),
         ),
@@ -352,7 +352,7 @@ TABLES = (
             ("connected", "BOOLEAN", "whether its broker is connected; null: it has none"),
             ("since", "TIMESTAMPTZ", "since when; null: it has none"),
             ("last_received_at", "TIMESTAMPTZ", "when the last message came in, to the minute; null: none yet"),
-            ("clock_skew_us", "BIGINT", "least age of its events on arrival, in microseconds; below 0: its clock is ahead"),
+            ("clock_skew_us", "BIGINT", "least age of its events on arrival, in µs; below 0: its clock is ahead"),
             ("problem", "VARCHAR", "why it is not connected"),
         ),
     ),
