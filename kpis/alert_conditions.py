@@ -119,6 +119,13 @@ def minute_spans(held: pl.DataFrame) -> pl.DataFrame:
     return joined(held.select(*KEY, start="at", end=pl.col("at") + MINUTE_US))
 
 
+def unmeasured(held: pl.DataFrame) -> pl.DataFrame:
+    """The minutes, of those that hold, at which nothing could be measured: an alert stays, and none is raised."""
+    blank = held.filter(pl.col("value").is_null())
+    marks = blank.select(*KEY, start="at", end=pl.col("at") + MINUTE_US, why=pl.lit("no data"))
+    return joined(marks, "why")
+
+
 def quiet_marks(scope: Scope, keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     """When the plant is not scheduled, in a break or in a planned stop, or has just begun again, as the rules ask.
 

@@ -10,6 +10,7 @@ import typer
 
 from kpis.errors import Interrupted, OeeflowError
 from pipelines.commands import (
+    alerting,
     dashboarding,
     database,
     demonstrating,
@@ -34,7 +35,6 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     reading.losses,
     reading.stops,
     reading.timeline,
-    reading.alerts,
     reading.rejected,
     explaining.explain,
     explaining.sql,
@@ -50,6 +50,7 @@ DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     database.restore,
     database.export,
 )
+ALERT_COMMANDS: Final[tuple[Callable[..., None], ...]] = (alerting.test, alerting.replay)
 SOURCE_COMMANDS: Final[dict[str, Callable[..., None]]] = {"test": sourcing.try_out}
 
 
@@ -67,6 +68,11 @@ def _build() -> typer.Typer:
     for command in DB_COMMANDS:
         db.command()(command)
     app.add_typer(db, name="db")
+    alerts = typer.Typer()
+    alerts.callback(invoke_without_command=True)(alerting.alerts)
+    for command in ALERT_COMMANDS:
+        alerts.command()(command)
+    app.add_typer(alerts, name="alerts")
     source = typer.Typer(help="Try sources out.", no_args_is_help=True)
     source.callback()(lambda: None)
     for name, command in SOURCE_COMMANDS.items():

@@ -1,6 +1,6 @@
 """What alerts are derived from, as far back as their rules look: kept in memory, else read from the tables."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,11 @@ import polars as pl
 from kpis.alert_conditions import HELD, held_minutes
 from kpis.alert_scope import Scope
 from kpis.work import MINUTE_US, Accounts, Work, floor_minute
-from storage.database import Connection, bound, microseconds
+from storage.database import microseconds
+from storage.selection import instant, texts
+
+Query = Callable[[str], pl.DataFrame]
+"""Gives the rows of a statement."""
 
 INTERVALS = pl.Schema(
     {
@@ -38,6 +42,18 @@ CHANGES = pl.Schema({"contributor": pl.String, "at": pl.Int64})
 _POINTS_AT_ONCE: Final = 500_000
 _NOTHING = pl.DataFrame(schema=CHANGES)
 _SHOWN = ("account", "category", "reason", "schedule")
+
+
+_SILENCES: Final = """
+    WITH signs AS (
+        SELECT DISTINCT e.equipment AS contributor, e.ts FROM events e
+        WHERE e.equipment IN {whose} AND e.ts >= {first} AND e.type NOT IN ('reclassify', 'retract')
+          AND NOT EXISTS (FROM corrections c WHERE c.type = 'retract' AND c.equipment = e.equipment
+                          AND (c.details->>'$.target') = e.id)
+    )
+    SELECT contributor, ts AS "start", lead(ts) OVER (PARTITION BY contributor ORDER BY ts) AS "end" FROM signs
+    QUALIFY "end" IS NULL OR epoch_us("end") - epoch_us("start") > {least}
+"""
 
 
 @dataclass
@@ -72,35 +88,27 @@ class AlertMemory:
         self.pieces = pl.concat([_without(self.pieces, replaced), made])
         return _first(spans.with_columns(floor_minute(pl.col("first"))), "first")
 
-    def load(self, con: Connection, contributors: Collection[str], first: int, *, pieces: bool) -> None:
+    def load(self, query: Query, contributors: Collection[str], first: int, *, pieces: bool) -> None:
         """Read the time, and the pieces if asked for, of some contributors from an instant on."""
-        wanted = pl.DataFrame({"contributor": list(contributors)}, schema={"contributor": pl.String})
-        shown = ", ".join(f"i.{name}" for name in _SHOWN)
-        with bound(con, wanted=wanted):
-            intervals = con.execute(
-                f'SELECT w.contributor, i."start", i."end", {shown} FROM intervals i '
-                'JOIN wanted w ON w.contributor = i.equipment WHERE i."end" IS NULL OR i."end" > make_timestamptz($1)',
-                [first],
-            ).pl()
-            made = con.execute(
-                "SELECT w.contributor, c.window_start, c.quality, c.reason, c.pieces, c.ideal_us, c.no_ideal "
-                "FROM count_elements c JOIN wanted w ON w.contributor = c.equipment "
-                "WHERE $2 AND c.window_start >= make_timestamptz($1)",
-                [first, pieces],
-            ).pl()
-        others = ~pl.col("contributor").is_in(wanted["contributor"].implode())
+        whose = f"equipment IN {texts(contributors)}"
+        intervals = query(
+            f'SELECT equipment AS contributor, "start", "end", {", ".join(_SHOWN)} FROM intervals '
+            f'WHERE {whose} AND ("end" IS NULL OR "end" > {instant(first)})'
+        )
+        made = query(
+            "SELECT equipment AS contributor, window_start, quality, reason, pieces, ideal_us, no_ideal "
+            f"FROM count_elements WHERE {whose if pieces else 'false'} AND window_start >= {instant(first)}"
+        )
+        others = ~pl.col("contributor").is_in(_named(contributors))
         self.intervals = pl.concat([self.intervals.filter(others), _typed(intervals, INTERVALS)])
         self.pieces = pl.concat([self.pieces.filter(others), _typed(made, PIECES)])
         self.since.update(dict.fromkeys(contributors, first))
 
-    def listen(
-        self, con: Connection, contributors: Collection[str], first: int, least: int, retracted: pl.DataFrame
-    ) -> None:
+    def listen(self, query: Query, contributors: Collection[str], first: int, least: int) -> None:
         """Read the silences of some contributors, longer than `least` (µs), from an instant on."""
-        wanted = pl.DataFrame({"contributor": list(contributors)}, schema={"contributor": pl.String})
-        found = silences(con, wanted, first, least, retracted)
-        others = ~pl.col("contributor").is_in(wanted["contributor"].implode())
-        self.gaps = pl.concat([self.gaps.filter(others), found])
+        found = query(_SILENCES.format(whose=texts(contributors), first=instant(first), least=least))
+        others = ~pl.col("contributor").is_in(_named(contributors))
+        self.gaps = pl.concat([self.gaps.filter(others), _typed(found, GAPS)])
 
     def hear(self, signs: pl.DataFrame, least: int) -> pl.DataFrame:
         """Take more signs of life (`contributor`, `at`); from when on whose silences changed (CHANGES)."""
@@ -124,7 +132,7 @@ class AlertMemory:
         times = pl.int_range(first, last + 1, MINUTE_US, dtype=pl.Int64, eager=True)
         if not chosen or times.is_empty():
             return
-        mine = pl.col("equipment").is_in(pl.Series(chosen).implode())
+        mine = pl.col("equipment").is_in(_named(chosen))
         stays = ~mine if holding is not None else ~mine | (pl.col("at") < first)
         before = self.held.filter(pl.col("at") == first - MINUTE_US) if holding is None else holding
         made, step = [], max(1, _POINTS_AT_ONCE // len(times))
@@ -132,19 +140,19 @@ class AlertMemory:
             some = chosen[place : place + step]
             parts = {part for path in some for part in scope.contributors[path]}
             intervals, pieces = self.of(parts, horizon)
-            known = before.filter(pl.col("equipment").is_in(pl.Series(some).implode()))
+            known = before.filter(pl.col("equipment").is_in(_named(some)))
             made.append(held_minutes(scope, some, intervals, pieces, times, known))
         self.held = pl.concat([self.held.filter(stays), *made])
 
     def of(self, contributors: Collection[str], horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Intervals, open ones up to the horizon, and pieces of some contributors."""
-        chosen = pl.col("contributor").is_in(pl.Series(list(contributors), dtype=pl.String).implode())
+        chosen = pl.col("contributor").is_in(_named(contributors))
         intervals = self.intervals.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
         return intervals.filter(pl.col("start") < pl.col("end")), self.pieces.filter(chosen)
 
     def silent(self, contributors: Collection[str], horizon: int) -> pl.DataFrame:
         """Silences of some contributors, those that go on up to the horizon."""
-        chosen = pl.col("contributor").is_in(pl.Series(list(contributors), dtype=pl.String).implode())
+        chosen = pl.col("contributor").is_in(_named(contributors))
         return self.gaps.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
 
     def forget(self, before: int) -> None:
@@ -154,24 +162,6 @@ class AlertMemory:
         self.held = self.held.filter(pl.col("at") >= before)
         self.gaps = self.gaps.filter(pl.col("end").is_null() | (pl.col("end") >= before))
         self.since = {path: max(at, before) for path, at in self.since.items()}
-
-
-def silences(con: Connection, wanted: pl.DataFrame, first: int, least: int, retracted: pl.DataFrame) -> pl.DataFrame:
-    """Times without an event of its own, longer than `least` (µs), of the contributors wanted (GAPS)."""
-    with bound(con, wanted=wanted, retracted=retracted):
-        found = con.execute(
-            """
-            WITH signs AS (
-                SELECT DISTINCT w.contributor, e.ts FROM events e JOIN wanted w ON w.contributor = e.equipment
-                WHERE e.type NOT IN ('reclassify', 'retract') AND e.ts >= make_timestamptz($1)
-                  AND NOT EXISTS (FROM retracted r WHERE r.equipment = e.equipment AND r.target = e.id)
-            )
-            SELECT contributor, ts AS start, lead(ts) OVER (PARTITION BY contributor ORDER BY ts) AS "end" FROM signs
-            QUALIFY "end" IS NULL OR epoch_us("end") - epoch_us(ts) > $2
-            """,
-            [first, least],
-        ).pl()
-    return _typed(found, GAPS)
 
 
 def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -200,6 +190,10 @@ def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.Data
     told = inside.filter(pl.col("end").is_not_null() | (pl.col("at") - pl.col("start") > least))
     kept = known.join(inside, on="gap", how="anti").drop("gap")
     return pl.concat([kept, parts.filter(long)]), _first(pl.concat([told.select("contributor", "at")]), "at")
+
+
+def _named(paths: Collection[str]) -> pl.Series:
+    return pl.Series(list(paths), dtype=pl.String).implode()
 
 
 def _open(rows: pl.DataFrame, horizon: int) -> pl.DataFrame:

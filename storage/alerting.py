@@ -8,25 +8,22 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
 
 import duckdb
 import polars as pl
 
-from kpis.alert_conditions import HELD, SPANS, minute_spans, quiet_marks, silence_spans, state_spans
+from kpis.alert_conditions import HELD
 from kpis.alert_scope import KEY, Scope, measure_of, scope_of
-from kpis.alerts import ALERTS, Topology, raise_alerts, worth
+from kpis.alerts import ALERTS, Topology
 from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
+from storage.alert_finding import Moment, after, find, settled
 from storage.alert_memory import CHANGES, AlertMemory
-from storage.alert_rows import ROWS, Row, chattering, compared, told
+from storage.alert_rows import ROWS, Row, compared
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
 from storage.writer import Transaction
-
-SETTLE_US: Final = 2_000_000
-"""A minute is measured so long after its end: what is on its way then has come in."""
 
 
 class Alerting:
@@ -68,9 +65,9 @@ class Alerting:
             scope, cuts = self._widen(scope, ledger, horizon)
         if self._plant.alerts:
             changes.append((self._hear(scope, ledger, events, work), True))
-            self._change(scope, changes, ledger, horizon, cuts)
-            self._measure(scope, scope.measured, (self._minute + MINUTE_US, _settled(horizon)), horizon, cuts)
-            self._minute = max(self._minute, _settled(horizon))
+            self._change(scope, changes, horizon, cuts)
+            self._measure(scope, scope.measured, (self._minute + MINUTE_US, settled(horizon)), horizon, cuts)
+            self._minute = max(self._minute, settled(horizon))
         for path, at in self._due.items():
             if at <= horizon:
                 cuts.setdefault(path, at)
@@ -82,7 +79,7 @@ class Alerting:
         """Know what is known; if the rules are new, everything is looked at."""
         self._accounted = dict(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted)
-        self._minute, self._forgotten = _settled(horizon), horizon
+        self._minute, self._forgotten = settled(horizon), horizon
         fingerprint = _fingerprint(self._plant)
         rows = self._con.execute("SELECT DISTINCT fingerprint FROM alert_rules").fetchall()
         if not rows and not self._plant.alerts:
@@ -95,7 +92,7 @@ class Alerting:
             transaction.refill("alert_rules", _rules(self._plant, fingerprint))
             first = min(self._accounted.values(), default=horizon)
         self._recall(BEGINNING if anew else first)
-        self._load(scope, scope.contributors, first, ledger, horizon)
+        self._load(scope, scope.contributors, first, horizon)
         known = {row["equipment"] for row in self._known.values()}
         return scope, dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else horizon)
 
@@ -113,9 +110,12 @@ class Alerting:
         if moved:
             self._recall(BEGINNING, moved)
             first = min(self._accounted[part] for path in moved for part in scope.contributors[path])
-            self._load(scope, moved, first, ledger, horizon)
+            self._load(scope, moved, first, horizon)
         gone = old.contributors.keys() - scope.contributors.keys()
         return scope, dict.fromkeys([*moved, *gone], BEGINNING)
+
+    def _query(self, statement: str) -> pl.DataFrame:
+        return self._con.execute(statement).pl()
 
     def _recall(self, first: int, paths: Collection[str] | None = None) -> None:
         """Known alerts that were not over at an instant, from the table."""
@@ -129,15 +129,15 @@ class Alerting:
         rows = found.with_columns(pl.col("changed_at").cast(ROWS["changed_at"])).iter_rows(named=True)
         self._known |= {row["alert"]: row for row in rows if paths is None or row["equipment"] in paths}
 
-    def _load(self, scope: Scope, paths: Iterable[str], first: int, ledger: Ledger, horizon: int) -> None:
+    def _load(self, scope: Scope, paths: Iterable[str], first: int, horizon: int) -> None:
         """Read what decides the alerts of equipment, and measure it, from an instant on."""
         paths = sorted(paths)
         parts = sorted({part for path in paths for part in scope.contributors[path]})
-        self._memory.load(self._con, parts, first, pieces=self._counting)
+        self._memory.load(self._query, parts, first, pieces=self._counting)
         if self._least is not None:
-            self._memory.listen(self._con, parts, first, self._least, ledger.retracted)
+            self._memory.listen(self._query, parts, first, self._least)
         whole = first <= min((self._accounted[part] for part in parts), default=first)
-        begin = _after(first if whole else first + scope.grace_us + scope.window_us)
+        begin = after(first if whole else first + scope.grace_us + scope.window_us)
         keys = [
             (self._numbers[row["rule"]], row["equipment"])
             for row in self._known.values()
@@ -172,7 +172,7 @@ class Alerting:
         if silenced.is_empty() or work is None:
             return changes
         first = min(self._memory.since.get(part, self._minute) for part in silenced)
-        self._memory.listen(self._con, silenced.to_list(), first, self._least, ledger.retracted)
+        self._memory.listen(self._query, silenced.to_list(), first, self._least)
         spans = work.spans.filter(pl.col("equipment").is_in(silenced.implode()))
         return pl.concat([changes, spans.select(contributor="equipment", at=pl.min_horizontal("start", "count_start"))])
 
@@ -180,7 +180,6 @@ class Alerting:
         self,
         scope: Scope,
         changes: list[tuple[pl.DataFrame, bool]],
-        ledger: Ledger,
         horizon: int,
         cuts: dict[str, int],
     ) -> None:
@@ -191,19 +190,19 @@ class Alerting:
                 for path in scope.concerns.get(part, ()):
                     if direct:
                         _lower(cuts, path, at)
-                    if _after(at) <= self._minute and path in scope.measured:
+                    if after(at) <= self._minute and path in scope.measured:
                         _lower(late, path, at)
         reached = {path: min(frame.get(path, horizon) for frame in (late, cuts)) for path in late.keys() | cuts.keys()}
         old = {path: at for path, at in reached.items() if BEGINNING < at < self._valid_from(scope, path)}
         if old:
-            self._reread(scope, old, ledger, horizon)
+            self._reread(scope, old, horizon)
             for path, at in old.items():
                 _lower(cuts, path, at)
         late = {path: at for path, at in late.items() if path not in old}
         if late:
-            self._measure(scope, late, (_after(min(late.values())), self._minute), horizon, cuts)
+            self._measure(scope, late, (after(min(late.values())), self._minute), horizon, cuts)
 
-    def _reread(self, scope: Scope, old: dict[str, int], ledger: Ledger, horizon: int) -> None:
+    def _reread(self, scope: Scope, old: dict[str, int], horizon: int) -> None:
         """Read what decides the alerts of equipment from so far back that those which go on at an instant are whole."""
         first = min(old.values())
         self._recall(first)
@@ -214,7 +213,7 @@ class Alerting:
         ]
         first = min([first, *alive]) - scope.back_us
         self._recall(first)
-        self._load(scope, old, first, ledger, horizon)
+        self._load(scope, old, first, horizon)
 
     def _valid_from(self, scope: Scope, path: str) -> int:
         """From when on all is known that decides the alerts of an equipment."""
@@ -243,7 +242,10 @@ class Alerting:
     def _evaluate(self, transaction: Transaction, scope: Scope, cuts: dict[str, int], horizon: int) -> None:
         """Find the alerts of equipment again that are not over before its cut, and write what is new."""
         while True:
-            found, due = self._find(scope, cuts, horizon)
+            others = self._alerts(row for row in self._known.values() if row["equipment"] not in cuts)
+            moment = Moment(horizon, self._minute)
+            carried = self._carried(scope, cuts)
+            found, due = find(scope, self._topology, self._memory, cuts, moment, self._known, carried, others)
             before = [row for row in self._known.values() if _concerned(row, cuts)]
             rows, became = compared(before, [row for row in found if _concerned(row, cuts)], horizon, self._clock())
             inhibiting = {rule.name for rule in self._plant.alerts if rule.inhibits}
@@ -263,28 +265,6 @@ class Alerting:
         # Where the past was looked at anew, only what is open now is news.
         old = {row["alert"] for row in rows if cuts[row["equipment"]] == BEGINNING and row["resolved_at"] is not None}
         self._write(transaction, rows, [step for step in became if step[0] not in old])
-
-    def _find(self, scope: Scope, cuts: dict[str, int], horizon: int) -> tuple[list[Row], dict[str, int]]:
-        paths = pl.Series(list(cuts), dtype=pl.String)
-        mine = pl.col("equipment").is_in(paths.implode())
-        parts = {part for path in cuts for part in scope.contributors.get(path, ())}
-        intervals, _ = self._memory.of(parts, horizon)
-        held = self._memory.held.filter(mine)
-        silent = self._memory.silent(parts, horizon)
-        found_spans = [state_spans(scope, intervals), silence_spans(scope, silent), minute_spans(held)]
-        spans = pl.concat([frame.select(SPANS.names()) for frame in found_spans]).filter(mine)
-        carried = self._carried(scope, cuts)
-        spans, waiting = worth(scope, spans, carried, horizon, self._minute)
-        keys = pl.concat([spans.select(KEY), carried.select(KEY)]).unique()
-        if keys.is_empty():
-            return [], dict(waiting.iter_rows())
-        marks = quiet_marks(scope, keys, intervals)
-        others = self._alerts(row for row in self._known.values() if row["equipment"] not in cuts)
-        found = raise_alerts(scope, self._topology, spans, marks, carried, others, horizon, self._minute)
-        rows = told(scope, found.alerts, intervals, held, self._known, set(carried.select(KEY).iter_rows()))
-        chattering(rows, list(self._known.values()))
-        due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())
-        return rows, dict(due.iter_rows())
 
     def _carried(self, scope: Scope, cuts: dict[str, int]) -> pl.DataFrame:
         """Open alerts that began before all that is remembered."""
@@ -336,16 +316,6 @@ def _concerned(row: Row, cuts: dict[str, int]) -> bool:
     """Whether an alert was not over before the cut of its equipment."""
     cut = cuts.get(row["equipment"])
     return cut is not None and (row["resolved_at"] is None or row["resolved_at"] >= cut)
-
-
-def _settled(horizon: int) -> int:
-    """The last minute that is measured."""
-    return (horizon - SETTLE_US) // MINUTE_US * MINUTE_US
-
-
-def _after(at: int) -> int:
-    """The first minute that may be measured differently when something changes at an instant."""
-    return at // MINUTE_US * MINUTE_US + MINUTE_US
 
 
 def _fingerprint(plant: Plant) -> str:

@@ -38,9 +38,15 @@ def stops_sql(conditions: list[str], selection: Selection) -> str:
     """
 
 
-def alerts_sql(conditions: list[str], selection: Selection) -> str:
-    """Alerts whose condition began to hold in the time selected."""
-    where = " AND ".join([_within("since", selection), *conditions])
+def alerts_sql(
+    conditions: list[str], selection: Selection, state: str | None, rule: str | None, severity: str | None
+) -> str:
+    """Alerts whose condition began to hold in the time selected; without a state all but withdrawn ones."""
+    chosen = [
+        f"{name} = {text(value)}" for name, value in (("rule", rule), ("severity", severity)) if value is not None
+    ]
+    chosen.append("state <> 'withdrawn'" if state is None else f"state = {text(state)}")
+    where = " AND ".join([_within("since", selection), *conditions, *chosen])
     return f"SELECT * FROM alerts WHERE {where} ORDER BY since, alert"
 
 

@@ -144,9 +144,11 @@ class Reader:
         """Stops that overlap the time selected, in order; `duration_us` is their length, `us` what of it counts."""
         return self.query(stops_sql(self._chosen(selection), selection))
 
-    def alerts(self, selection: Selection) -> pl.DataFrame:
-        """Alerts that began in the time selected."""
-        return self.query(alerts_sql(self._chosen(selection), selection))
+    def alerts(
+        self, selection: Selection, *, state: str | None = None, rule: str | None = None, severity: str | None = None
+    ) -> pl.DataFrame:
+        """Alerts that began in the time selected, of a state, rule and severity; without a state all but withdrawn."""
+        return self.query(alerts_sql(self._chosen(selection), selection, state, rule, severity))
 
     def rejected(self, selection: Selection) -> pl.DataFrame:
         """Events rejected in the time selected; the equipment named may be one that the plant does not have."""

@@ -156,28 +156,6 @@ def timeline(
         emit(rows, form, columns)
 
 
-def alerts(
-    db: Db,
-    equipment: Equipment = None,
-    level: Level = None,
-    start: From = None,
-    end: To = None,
-    form: Output = Format.TABLE,
-) -> None:
-    """Alerts whose condition began to hold from --from on and before --to.
-
-    Examples:
-      oeeflow alerts --db kpi.duckdb --from 2026-03-02
-    """
-    with opened(db) as store:
-        columns = [
-            _EQUIPMENT,
-            Column("since", local("since", store.zone)),
-            *(Column(name, plain(name)) for name in ("severity", "state", "rule", "text")),
-        ]
-        emit(store.reader.alerts(store.selection(equipment, level, start, end)), form, columns)
-
-
 def rejected(
     db: Db,
     plant: Annotated[

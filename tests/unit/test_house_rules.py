@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import COMMANDS, DB_COMMANDS, SOURCE_COMMANDS
+from pipelines.cli import ALERT_COMMANDS, COMMANDS, DB_COMMANDS, SOURCE_COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("kpis", "storage", "pipelines", "dashboards")
@@ -47,6 +47,7 @@ def test_packages_are_complete_and_shipped() -> None:
 def test_every_command_is_documented() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     names = [command.__name__ for command in COMMANDS] + [f"db {command.__name__}" for command in DB_COMMANDS]
+    names += ["alerts", *(f"alerts {command.__name__}" for command in ALERT_COMMANDS)]
     names += [f"source {name}" for name in SOURCE_COMMANDS]
     assert [name for name in names if f"oeeflow {name}" not in page] == []
 

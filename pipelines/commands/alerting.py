@@ -1,0 +1,126 @@
+"""Commands about alerts: those that were raised, and rules tried out before they are trusted."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.options import Db, Equipment, From, Level, Output, To, opened
+from pipelines.output import Column, Format, emit, local, plain
+
+State = Annotated[
+    str | None, typer.Option("--state", help="firing, resolved, suppressed or withdrawn; default: all but withdrawn.")
+]
+Rule = Annotated[str | None, typer.Option("--rule", help="Name of a rule; default: all.")]
+Severity = Annotated[str | None, typer.Option("--severity", help="info, warning or critical; default: all.")]
+
+
+def alerts(
+    context: typer.Context,
+    db: Annotated[
+        Path | None,
+        typer.Option("--db", envvar="OEEFLOW_DB", help="DuckDB file of the store.", show_default=False),
+    ] = None,
+    equipment: Equipment = None,
+    level: Level = None,
+    start: From = None,
+    end: To = None,
+    state: State = None,
+    rule: Rule = None,
+    severity: Severity = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """Alerts whose condition began to hold from --from on and before --to.
+
+    Examples:
+      oeeflow alerts --db kpi.duckdb --from 2026-03-02
+      oeeflow alerts --db kpi.duckdb --state firing --severity critical
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if db is None:
+        message = "name the store"
+        raise typer.BadParameter(message, param_hint="--db")
+    with opened(db) as store:
+        rows = store.reader.alerts(
+            store.selection(equipment, level, start, end), state=state, rule=rule, severity=severity
+        )
+        columns = [
+            Column("equipment", plain("equipment")),
+            Column("since", local("since", store.zone)),
+            Column("fired", local("fired_at", store.zone)),
+            Column("resolved", local("resolved_at", store.zone)),
+            *(Column(name, plain(name)) for name in ("severity", "state", "rule", "text")),
+        ]
+        emit(rows, form, columns)
+
+
+def test(
+    plant: Annotated[Path, typer.Argument(help="Plant file with the rules.", show_default=False)],
+    cases: Annotated[Path, typer.Argument(help="TOML file of cases, see docs/alerts.md.", show_default=False)],
+) -> None:
+    """Run cases: events, and the alerts that are to be open at given times. Ends with 1 if any goes otherwise.
+
+    Examples:
+      oeeflow alerts test plant.toml alert-cases.toml
+    """
+    from pipelines.alert_cases import differences, read_cases
+
+    asked = read_cases(cases)
+    found = list(differences(plant, asked, cases.parent))
+    failed = {difference.case for difference in found}
+    for case in asked.cases:
+        print(f"{'failed' if case.name in failed else 'ok':7}{case.name}")
+        for difference in found:
+            if difference.case == case.name:
+                what = "is not open" if difference.missing else "is open, and should not be"
+                print(f"       {difference.at.isoformat()}  {difference.rule} on {difference.equipment} {what}")
+    if found:
+        raise typer.Exit(1)
+
+
+def replay(
+    db: Db,
+    plant: Annotated[
+        Path | None, typer.Argument(help="Plant file with the rules; default: the one last used.", show_default=False)
+    ] = None,
+    start: From = None,
+    end: To = None,
+    rule: Rule = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """When rules would have fired on what is in a store, and how often; nothing is changed.
+
+    Examples:
+      oeeflow alerts replay --db kpi.duckdb plant.toml --from 2026-03-02 --to 2026-03-09
+    """
+    import polars as pl
+
+    from pipelines.replay import read_plant
+    from storage.alert_finding import tried
+
+    with opened(db) as store:
+        known = store.plant if plant is None else read_plant(plant)
+        bounds = store.selection(None, None, start, end)
+        rows = tried(store.reader.query, known, bounds.start, bounds.end)
+        if rule is not None:
+            rows = rows.filter(pl.col("rule") == rule)
+        columns = [
+            Column("rule", plain("rule")),
+            Column("equipment", plain("equipment")),
+            Column("fired", local("fired_at", store.zone)),
+            Column("resolved", local("resolved_at", store.zone)),
+            *(Column(name, plain(name)) for name in ("state", "suppressed_by", "text")),
+        ]
+        emit(rows, form, columns)
+    fired = rows.filter(pl.col("fired_at").is_not_null())
+    for item in known.alerts:
+        if rule in (None, item.name):
+            times = fired.filter(pl.col("rule") == item.name).height
+            quiet = rows.filter(pl.col("rule") == item.name).height - times
+            print(f"{item.name}: would have fired {_times(times)}, suppressed {_times(quiet)}", file=sys.stderr)
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
