@@ -49,8 +49,9 @@ class Refused(Exception):  # noqa: N818 (an answer)
 class HttpDoor:
     """A server in a thread of its own. Use it as a context manager.
 
-    `tokens` are those that senders show. `problems` tells why the engine is not ready. Raises ConfigError when the
-    port is taken.
+    `tokens` are those that senders show. `problems` tells why the engine is not ready. `more` are further routes;
+    `host` is a name besides those of this machine under which a proxy may ask. Raises ConfigError when the port is
+    taken.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class HttpDoor:
         metrics: Callable[[], bytes],
         problems: Callable[[], dict[str, str]],
         tokens: Tokens,
+        more: Sequence[Route] = (),
+        host: str | None = None,
     ) -> None:
         self._reception, self._receipts = reception, receipts
         self._scrape, self._problems, self._tokens = metrics, problems, tokens
@@ -71,8 +74,11 @@ class HttpDoor:
                 Route("/livez", self._live),
                 Route("/readyz", self._ready),
                 Route("/metrics", self._metrics),
+                *more,
             ],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])],
+            middleware=[
+                Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", *([host] if host else [])])
+            ],
             exception_handlers={Refused: _refusal},
         )
         config = uvicorn.Config(
@@ -113,17 +119,17 @@ class HttpDoor:
         return Response(await run_in_threadpool(self._scrape), media_type=CONTENT_TYPE_LATEST)
 
     async def _events(self, request: Request) -> Response:
-        self._authorise(request)
-        messages = _messages(await _body(request))
+        authorise(request, self._tokens)
+        messages = _messages(await body_of(request))
         if self._reception.full or self._reception.failure is not None:
-            raise _busy(seconds=30)
+            raise busy(seconds=30)
         received_at = time.time_ns() // 1_000
         entries = [Entry(SOURCE, "", message, received_at) for message in messages]
         ticket = _Ticket(len(entries), self._receipts)
         try:
             await run_in_threadpool(self._offer, entries, ticket)
             if not await self._stored(ticket):
-                raise _busy(seconds=5)
+                raise busy(seconds=5)
             decided = await _within(DECIDED_WITHIN, ticket.decided)
         finally:
             ticket.drop()
@@ -133,14 +139,6 @@ class HttpDoor:
             )
             return JSONResponse({"status": "stored", "messages": len(entries), "detail": told}, 202)
         return JSONResponse(_answer(ticket.verdicts))
-
-    def _authorise(self, request: Request) -> None:
-        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or self._tokens.owner(shown.strip(), SEND) is None:
-            hint = "send the header `Authorization: Bearer TOKEN`; the token is in the file `token` beside the store"
-            raise Refused(
-                401, "no valid token" if shown else "a token is missing", hint, {"WWW-Authenticate": "Bearer"}
-            )
 
     async def _stored(self, ticket: "_Ticket") -> bool:
         """Whether all is on disk; known sooner when there is no room."""
@@ -214,7 +212,15 @@ async def _within(seconds: float, future: asyncio.Future[bool]) -> bool:
         return False
 
 
-async def _body(request: Request) -> bytes:
+def authorise(request: Request, tokens: Tokens) -> None:
+    """Raises Refused for a request without a token that may send."""
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or tokens.owner(shown.strip(), SEND) is None:
+        hint = "send the header `Authorization: Bearer TOKEN`; the token is in the file `token` beside the store"
+        raise Refused(401, "no valid token" if shown else "a token is missing", hint, {"WWW-Authenticate": "Bearer"})
+
+
+async def body_of(request: Request) -> bytes:
     """The body of a request, as long as it is not too long."""
     body = bytearray()
     try:
@@ -258,7 +264,8 @@ def _unreadable(error: orjson.JSONDecodeError) -> Refused:
     return Refused(400, f"the body is not JSON: {error}", _FORMS)
 
 
-def _busy(seconds: int) -> Refused:
+def busy(seconds: int) -> Refused:
+    """The answer as long as the journal takes nothing."""
     hint = f"send it again in {seconds} s: what is stored already counts once"
     return Refused(503, "not stored: the journal takes nothing at the moment", hint, {"Retry-After": str(seconds)})
 

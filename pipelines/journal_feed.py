@@ -7,7 +7,10 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from kpis.alert_actions import Action, as_frame, read_action
+from kpis.errors import ConfigError
 from kpis.events import EVENTS, REJECTED
+from kpis.plant_sources import PEOPLE
 from pipelines.decoding import Decoder
 from pipelines.operators import Halt
 from pipelines.reception import Reception
@@ -68,6 +71,7 @@ class JournalFeed:
         """When that batch was begun, by the monotonic clock."""
         self.position = 0
         """The offset up to which batches were made."""
+        self._told = 0
 
     def batches(self, position: int) -> Iterator[Batch]:
         """Batches of what is newer than `position`, until the dataflow is halted."""
@@ -84,6 +88,7 @@ class JournalFeed:
                 yield self._tick()
                 continue
             self.position = int(rows["offset"][-1])
+            rows, actions = _parted(rows)
             decoded = self._decoder.decode(rows)
             self.part = Part(rows.select("offset", "source", "received_at"), decoded.origin, decoded.events)
             yield Batch(
@@ -93,16 +98,18 @@ class JournalFeed:
                 horizon=self._now(),
                 raw=decoded.raw,
                 sources=self._sources(),
+                actions=actions,
+                tell=self.position >= self._told,
             )
 
     def _tick(self) -> Batch:
         events, rejected = (pl.DataFrame(schema=schema) for schema in (EVENTS, REJECTED))
-        return Batch(events, rejected, horizon=self._now(), sources=self._sources())
+        return Batch(events, rejected, horizon=self._now(), sources=self._sources(), tell=True)
 
     def _read(self) -> pl.DataFrame:
         """Messages whose senders were told that they are safe."""
-        told = self._reception.last
-        return self._journal.read(self.position, MOST_ROWS, MOST_BYTES).filter(pl.col("offset") <= told)
+        self._told = self._reception.last
+        return self._journal.read(self.position, MOST_ROWS, MOST_BYTES).filter(pl.col("offset") <= self._told)
 
     def _wait(self) -> bool:
         """Wait until a batch is due: soon when there are messages, else for a tick; whether there are."""
@@ -117,3 +124,18 @@ class JournalFeed:
 
     def _now(self) -> int:
         return round((self._clock() - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
+
+
+def _parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Messages, and the actions of people that were among them; one that cannot be read stays a message."""
+    if PEOPLE not in rows["source"]:
+        return rows, None
+    actions: list[Action] = []
+    read: list[int] = []
+    for offset, payload in rows.filter(pl.col("source") == PEOPLE).select("offset", "payload").iter_rows():
+        try:
+            actions.append(read_action(payload))
+        except ConfigError:
+            continue
+        read.append(offset)
+    return rows.filter(~pl.col("offset").is_in(read)), as_frame(actions)

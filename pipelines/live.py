@@ -13,10 +13,13 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+import polars as pl
 import structlog
 
 from kpis.errors import Interrupted, OeeflowError, StorageError, StoreLockedError
+from kpis.events import EVENTS, REJECTED
 from kpis.plant import Plant
 from kpis.plant_sources import MqttSource
 from pipelines.decoding import Decoder
@@ -24,7 +27,9 @@ from pipelines.flow import dataflow
 from pipelines.http_door import HttpDoor
 from pipelines.journal_feed import JournalFeed
 from pipelines.metrics import Metrics
+from pipelines.notify.office import Office, heartbeat
 from pipelines.operators import Halt, interruptible, run
+from pipelines.people_door import PeopleDoor
 from pipelines.receipts import Receipts
 from pipelines.reception import Reception
 from pipelines.replay import read_plant
@@ -39,7 +44,7 @@ from storage.recovery import Recovery, go_on_from, kept_sound
 from storage.running import Running
 from storage.salvage import Salvaged, mend
 from storage.serve import Serving
-from storage.store import Outcome, Pending, Store
+from storage.store import Batch, Outcome, Pending, Store
 from storage.tokens import Tokens
 
 FIRST_PAUSE: Final = 1.0
@@ -90,9 +95,10 @@ class _Engine:
         self._ingests = [MqttIngest(source, self._reception) for source in sources]
         self._vitals = Vitals(journal, self._reception, self._ingests)
         self._watch = SourceWatch(self._ingests)
-        self._metrics = Metrics(self._vitals, self._watch)
         self._receipts = Receipts()
         self._tokens = Tokens(places)
+        self._office = Office(plant, places, lambda: self._door.address)
+        self._metrics = Metrics(self._vitals, self._watch, self._office.status)
         self._door = HttpDoor(
             http_port,
             self._reception,
@@ -100,6 +106,8 @@ class _Engine:
             self._metrics.scraped,
             self._vitals.problems,
             self._tokens,
+            PeopleDoor(self._reception, self._tokens, self._office).routes,
+            urlsplit(plant.calling.settings.engine or "").hostname,
         )
         self._decoder = Decoder(plant)
         self._started = _now().isoformat(timespec="seconds")
@@ -110,6 +118,7 @@ class _Engine:
             stack.callback(Running.forget, self._places)
             stack.enter_context(self._reception)
             stack.enter_context(self._door)
+            stack.enter_context(heartbeat(self._plant, lambda: not self._vitals.problems()))
             for ingest in self._ingests:
                 stack.callback(ingest.stop)
                 ingest.start()
@@ -165,6 +174,8 @@ class _Engine:
             reached = store.position(self._journal.identity)
             vitals.position = reached.position if reached else 0
             go_on_from(self._journal, vitals.position)
+            stack.callback(self._note_last, store)
+            stack.enter_context(self._office.serving(store.outbox))
             upkeep = stack.enter_context(Upkeep(store, self._places, self._journal, vitals, _now))
             stack.enter_context(self._served(store))
             log.info("running", store=str(self._places.db), http=self._door.address, behind=vitals.lag()[0])
@@ -174,6 +185,7 @@ class _Engine:
                 self._receipts.release()
                 vitals.position, vitals.horizon = feed.position, store.horizon
                 vitals.trouble, vitals.flushed = None, time.monotonic()
+                self._office.attend()
                 upkeep.attend()
 
             feed = JournalFeed(self._journal, self._reception, self._decoder, _now, halt, between, self._watch.news)
@@ -188,6 +200,13 @@ class _Engine:
             vitals.trouble = "stopping"
             store.settle()
             self._receipts.release()
+
+    def _note_last(self, store: Store) -> None:
+        """Write what became of the last letters, so that they are not sent again."""
+        if self._halt.error is None and store.outbox.reported:
+            nothing = Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED))
+            store.commit(store.take(nothing), None)
+            store.settle()
 
     def _tell(self, recovery: Recovery | None) -> None:
         """What had to be done before the store could be opened."""

@@ -1,12 +1,14 @@
 """What the engine counts and measures, for Prometheus: docs/operations.md says what each one means."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from pipelines.journal_feed import Part
+from pipelines.notify.sender import ChannelStatus
 from pipelines.source_watch import SourceWatch
 from pipelines.sources.mqtt import MqttIngest
 from pipelines.vitals import Vitals
@@ -20,9 +22,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 class Metrics:
     """The registry of an engine, kept up to date by its dataflow and, when it is asked, from its vitals."""
 
-    def __init__(self, vitals: Vitals, watch: SourceWatch) -> None:
+    def __init__(self, vitals: Vitals, watch: SourceWatch, channels: Callable[[], dict[str, ChannelStatus]]) -> None:
         self._registry = CollectorRegistry()
-        self._watch = watch
+        self._watch, self._channels = watch, channels
         self._messages = self._counter("messages", "Messages taken from the journal, by source", "source")
         self._events = self._counter("events", "Events by what became of them", "outcome")
         self._late = self._counter("late_events", "Events that happened before the horizon of the flush before")
@@ -35,6 +37,16 @@ class Metrics:
             "clock_skew_seconds", "Least age of events on arrival in the last minute", "source"
         )
         self._silence = self._gauge("source_silence_seconds", "Time since a source was last heard of", "source")
+        self._of_channels = {
+            name: self._gauge(name, meaning, "channel")
+            for name, meaning in (
+                ("outbox_letters", "Letters that wait for a channel"),
+                ("outbox_age_seconds", "Age of the oldest letter that waits for a channel"),
+                ("channel_failures", "Failures of a channel since it last succeeded"),
+                ("letters_delivered", "Letters that a channel took since the start"),
+                ("letters_dead", "Letters that were given up since the start"),
+            )
+        }
         for name, meaning, value in (
             ("lag_messages", "Messages in the journal that the store does not hold yet", lambda: vitals.lag()[0]),
             ("lag_seconds", "How long the oldest of them waits", lambda: vitals.lag()[1]),
@@ -86,6 +98,9 @@ class Metrics:
         for gauge, values in ((self._skew, self._skews()), (self._silence, self._watch.silences())):
             for source, value in values.items():
                 gauge.labels(source).set(value)
+        for channel, status in self._channels().items():
+            for gauge, number in zip(self._of_channels.values(), status[:5], strict=True):
+                gauge.labels(channel).set(number)
         return generate_latest(self._registry)
 
     def _skews(self) -> dict[str, float]:

@@ -105,6 +105,8 @@ class Outbox:
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self._transition: int | None = None
         self._again = 0
+        self.version = 0
+        """Another number whenever the cases are others."""
 
     def follow(self, transaction: Transaction, actions: pl.DataFrame | None, *, tell: bool) -> None:
         """Write what is due with a transaction, and what became of letters. Without `tell`, nobody is told anything."""
@@ -115,9 +117,12 @@ class Outbox:
             self._begin(now)
         self._write_reports(transaction)
         changed = self._hear(now)
+        if changed:
+            self.version += 1
         if actions is not None and actions.height:
             transaction.replace("alert_actions", instants(actions, "at", "until"), "action")
             self._act(actions.sort("at").iter_rows(named=True))
+            self.version += 1
             changed = True
         if tell and (changed or now >= self._again):
             self._tell(transaction, now)
@@ -153,6 +158,7 @@ class Outbox:
         """Go on with what the store knows: open alerts, what was told lately, and letters that are waiting."""
         last = self._con.execute("SELECT coalesce(max(transition), 0) FROM alert_transitions").fetchall()
         self._transition = int(last[0][0])
+        self.version += 1
         since = _EPOCH + timedelta(microseconds=now - LATELY_US)
         rows = self._con.execute(
             "SELECT * FROM alerts WHERE state = 'firing' "
@@ -214,7 +220,7 @@ class Outbox:
                 "SELECT DISTINCT alert, kind, level, recipient, due_at FROM alert_deliveries SEMI JOIN batch "
                 "USING (alert) ORDER BY due_at"
             ).pl()
-            actions = self._con.execute("SELECT * FROM alert_actions SEMI JOIN batch USING (alert) ORDER BY at").pl()
+            actions = self._con.execute('SELECT * FROM alert_actions SEMI JOIN batch USING (alert) ORDER BY "at"').pl()
         histories: dict[str, list[Told]] = {}
         for alert, *step in microseconds(told).iter_rows():
             histories.setdefault(alert, []).append(Told(*step))

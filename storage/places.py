@@ -32,6 +32,11 @@ class Places:
         return self.folder / "ids"
 
     @property
+    def reports(self) -> Path:
+        """The folder of shift reports that were signed off."""
+        return self.folder / "reports"
+
+    @property
     def live(self) -> Path:
         """Where a running engine says how it is reached; gone when none is running."""
         return self.folder / "live.json"
@@ -40,6 +45,11 @@ class Places:
     def token(self) -> Path:
         """The token that readers on this machine show to a running engine."""
         return self.folder / "token"
+
+    @property
+    def links_key(self) -> Path:
+        """The key by which links in messages are signed."""
+        return self.folder / "links.key"
 
     @property
     def closed(self) -> Path:

@@ -12,7 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kpis.errors import ConfigError, SourceError
-from kpis.plant_sources import MqttSource
+from kpis.plant_sources import Broker, MqttSource
 from pipelines.secrets import check_private, read_secret
 
 UNACKNOWLEDGED: Final = 1_000
@@ -49,7 +49,7 @@ class Connection(Client):
             password = None if source.password is None else read_secret(source.password).get_secret_value()
             self.username_pw_set(read_secret(source.username).get_secret_value(), password)
         if source.encrypted:
-            self.tls_set_context(_tls(source))
+            self.tls_set_context(tls_context(source))
 
     def open(self) -> None:
         """Connect and serve the connection in a thread of its own. Raises SourceError if nobody answers."""
@@ -103,7 +103,7 @@ class Connection(Client):
         return properties
 
 
-def _tls(source: MqttSource) -> ssl.SSLContext:
+def tls_context(source: Broker) -> ssl.SSLContext:
     """TLS 1.2 or newer; the broker's certificate and host name are always checked."""
     named: str | None = source.ca
     try:
