@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from kpis.alert_warnings import alert_warnings
 from kpis.calendar_warnings import calendar_warnings
 from kpis.faults import Fault, Finding, nearest
+from kpis.people_warnings import people_warnings
 from kpis.plant_file import CATEGORIES, LEVELS, PlantFile
 from kpis.plant_model import Plant
 from kpis.plant_sources import MqttSource
@@ -32,6 +33,7 @@ def find_warnings(file: PlantFile, plant: Plant) -> tuple[Fault, ...]:
         *_windows(file),
         *alert_warnings(plant),
         *_mqtt(file),
+        *people_warnings(plant),
     )
     return tuple(sorted((finding.fault(lines) for finding in findings), key=lambda warning: warning.line or 0))
 

@@ -10,6 +10,7 @@ import typer
 
 from kpis.errors import Interrupted, OeeflowError
 from pipelines.commands import (
+    acting,
     alerting,
     dashboarding,
     database,
@@ -50,7 +51,14 @@ DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     database.restore,
     database.export,
 )
-ALERT_COMMANDS: Final[tuple[Callable[..., None], ...]] = (alerting.test, alerting.replay)
+ALERT_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    alerting.test,
+    alerting.replay,
+    acting.ack,
+    acting.take,
+    acting.comment,
+    acting.shelve,
+)
 SOURCE_COMMANDS: Final[dict[str, Callable[..., None]]] = {"test": sourcing.try_out}
 
 
