@@ -2,7 +2,7 @@
 
 import logging
 import re
-import threading
+from contextvars import ContextVar
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ class AppriseNotifier(Notifier):
 
     def send(self, letter: Letter, person: str, address: str, text: Text) -> None:
         """Hand it over. Raises Undelivered with what apprise says of it."""
-        from apprise import Apprise, NotifyFormat
+        from apprise import Apprise, AppriseAsset, NotifyFormat
 
         try:
             url = read_secret(self.channel.url).get_secret_value()
@@ -36,7 +36,7 @@ class AppriseNotifier(Notifier):
         url = url.replace(ADDRESS, quote(address, safe=""))
         if url.partition(":")[0].lower() in HEADED:
             url += f"{'&' if '?' in url else '?'}+X-Oeeflow-Message={letter.message}"
-        service = Apprise()
+        service = Apprise(asset=AppriseAsset(async_mode=False))
         with _Overheard() as said:
             if not service.add(url):
                 reason = "the URL of the channel is none that apprise knows"
@@ -50,23 +50,26 @@ class AppriseNotifier(Notifier):
 
 
 class _Overheard(logging.Handler):
-    """What apprise says in this thread; it answers with yes or no only."""
+    """What apprise says on our behalf, in whatever thread; it answers with yes or no only."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
         self.last: str | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
+        if _listening.get() is self:
             self.last = record.getMessage().splitlines()[0]
 
     def __enter__(self) -> "_Overheard":
+        _listening.set(self)
         logging.getLogger("apprise").addHandler(self)
         return self
 
     def __exit__(self, *fault: object) -> None:
         logging.getLogger("apprise").removeHandler(self)
+
+
+_listening: ContextVar[_Overheard | None] = ContextVar("listening", default=None)
 
 
 def _without_secrets(said: str, url: str) -> str:
