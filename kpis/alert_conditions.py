@@ -30,11 +30,25 @@ def state_spans(scope: Scope, intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def silence_spans(scope: Scope, gaps: pl.DataFrame) -> pl.DataFrame:
-    """When the silence conditions hold: rows of `contributor`, `start` (the last sign of life) and `end`."""
+    """When the silence conditions hold: from as long after the last sign of life as the rule says, to the next one.
+
+    `gaps` are rows of `contributor`, `start` (the last sign of life) and `end`.
+    """
     silent = [(number, rule.when.silence) for number, rule in enumerate(scope.plant.alerts) if rule.when.silence]
     rules = pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
-    held = gaps.join(rules, how="cross").filter(pl.col("end") - pl.col("start") > pl.col("least"))
+    held = gaps.join(rules, how="cross").with_columns(pl.col("start") + pl.col("least"))
+    held = held.filter(pl.col("start") < pl.col("end"))
     return by_all(scope, held.select("contributor", "rule", "start", "end"))
+
+
+def silence_due(scope: Scope, gaps: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """When equipment may become silent, or has to be looked at again because others are: `equipment`, `due`."""
+    silent = sorted({rule.when.silence for rule in scope.plant.alerts if rule.when.silence})
+    waiting = [gaps.select("contributor", due=pl.col("start") + least) for least in silent]
+    coming = pl.concat([pl.DataFrame(schema={"contributor": pl.String, "due": pl.Int64}), *waiting])
+    coming = coming.filter(pl.col("due") >= horizon)
+    reach = scope.reach_of(coming["contributor"].unique()).select("contributor", "equipment").unique()
+    return coming.join(reach, on="contributor").select("equipment", "due")
 
 
 def by_all(scope: Scope, held: pl.DataFrame, *same: str) -> pl.DataFrame:

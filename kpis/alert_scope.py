@@ -182,7 +182,7 @@ def _rules(plant: Plant) -> pl.DataFrame:
     rows = [
         (
             number,
-            rule.for_us + (rule.when.silence or 0),
+            rule.for_us,
             rule.keep_for,
             measure_of(rule) is not None,
             rule.inhibits,
@@ -245,4 +245,5 @@ def _limit(rule: AlertRule, target: float | None) -> tuple[float, float, int] | 
     sign = -1 if key.startswith("below") else 1
     if not key.endswith("target"):
         return value, off, sign
-    return None if target is None else (target + sign * value, target + sign * off, sign)
+    # Rounded, because 0.8 - 0.2 is more than 0.6 to a computer.
+    return None if target is None else (round(target + sign * value, 9), round(target + sign * off, 9), sign)

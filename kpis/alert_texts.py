@@ -18,7 +18,7 @@ _DEFAULTS: Mapping[str, str] = {
     "kpi": "{equipment}: {kpi} is {value}, limit {limit}",
     "scrap": "{equipment}: {value} scrapped, limit {limit}",
     "behind": "{equipment}: {value} behind plan",
-    "silence": "{equipment}: nothing heard since {since}",
+    "silence": "{equipment}: nothing heard in the {limit} up to {since}",
 }
 
 
@@ -60,7 +60,7 @@ def text_of(
         "reason": (known.label if known else reason) or "no reason given",
         "kpi": kpi_label(measure) if measure else "",
         "value": shown(measure, value),
-        "limit": shown(measure, limit),
+        "limit": shown(measure, limit) if rule.when.silence is None else f"{rule.when.silence // _MINUTE_US} min",
         "target": shown(measure, target),
     }
     return (rule.text or _DEFAULTS[rule.when.kind]).format_map(fields)

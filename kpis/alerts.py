@@ -167,7 +167,8 @@ def _episodes(rules: pl.DataFrame, spans: pl.DataFrame, marks: pl.DataFrame, car
     pieces = pieces.with_columns(fires=fires, ripe=ripe)
     holds = pieces.group_by("_hold", maintain_order=True).agg(
         pl.col(*KEY, "_kept", "begun", "for_us", "keep_us", "now").first(),
-        pl.col("fires").min(),
+        # When a carried alert fired is known; it does not show in what is left of its condition.
+        pl.coalesce(pl.col("fired_at").drop_nulls().first(), pl.col("fires").min()).alias("fires"),
         pl.col("end").max(),
         pl.col("why").drop_nulls().first(),
         pl.when(loud).then("ripe").last().alias("ripe"),

@@ -8,7 +8,16 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from kpis.alert_conditions import HELD, SPANS, minute_spans, quiet_marks, silence_spans, state_spans, unmeasured
+from kpis.alert_conditions import (
+    HELD,
+    SPANS,
+    minute_spans,
+    quiet_marks,
+    silence_due,
+    silence_spans,
+    state_spans,
+    unmeasured,
+)
 from kpis.alert_scope import KEY, Scope, scope_of
 from kpis.alerts import ALERTS, Topology, raise_alerts, worth
 from kpis.plant import Plant
@@ -38,6 +47,14 @@ def after(at: int) -> int:
     return at // MINUTE_US * MINUTE_US + MINUTE_US
 
 
+def known_from(scope: Scope, first: int, begun: int) -> int:
+    """From which minute on all is known that decides alerts, if it is remembered from an instant (µs) on.
+
+    `begun`: when there first was anything to know.
+    """
+    return after((first if first <= begun else first + scope.grace_us + scope.window_us) - 1)
+
+
 def find(
     scope: Scope,
     topology: Topology,
@@ -60,6 +77,8 @@ def find(
     conditions = [state_spans(scope, intervals), silence_spans(scope, silent), minute_spans(held)]
     spans = pl.concat([frame.select(SPANS.names()) for frame in conditions]).filter(mine)
     spans, waiting = worth(scope, spans, carried, *moment)
+    waiting = pl.concat([waiting, silence_due(scope, silent, moment.horizon).filter(mine)])
+    waiting = waiting.group_by("equipment").agg(pl.col("due").min())
     keys = pl.concat([spans.select(KEY), carried.select(KEY)]).unique()
     if keys.is_empty():
         return [], dict(waiting.iter_rows())
@@ -90,7 +109,7 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     if least:
         memory.listen(query, list(scope.concerns), first, min(least))
     moment = Moment(horizon, settled(horizon))
-    begin = after(first if first == min(accounted.values()) else first + scope.grace_us + scope.window_us)
+    begin = known_from(scope, first, min(accounted.values()))
     nothing = pl.DataFrame(schema={name: HELD[name] for name in KEY})
     memory.measure(scope, scope.contributors, (begin, moment.minute), horizon, nothing)
     carried = pl.DataFrame(schema=[*ALERTS.items(), ("known_until", pl.Int64())])

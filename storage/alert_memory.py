@@ -10,6 +10,7 @@ from kpis.alert_conditions import HELD, held_minutes
 from kpis.alert_scope import Scope
 from kpis.work import MINUTE_US, Accounts, Work, floor_minute
 from storage.database import microseconds
+from storage.history import REACHES
 from storage.selection import instant, texts
 
 Query = Callable[[str], pl.DataFrame]
@@ -106,7 +107,8 @@ class AlertMemory:
 
     def listen(self, query: Query, contributors: Collection[str], first: int, least: int) -> None:
         """Read the silences of some contributors, longer than `least` (µs), from an instant on."""
-        found = query(_SILENCES.format(whose=texts(contributors), first=instant(first), least=least))
+        begun = _last_signs(query, contributors, first)
+        found = query(_SILENCES.format(whose=texts(contributors), first=instant(begun), least=least))
         others = ~pl.col("contributor").is_in(_named(contributors))
         self.gaps = pl.concat([self.gaps.filter(others), _typed(found, GAPS)])
 
@@ -162,6 +164,22 @@ class AlertMemory:
         self.held = self.held.filter(pl.col("at") >= before)
         self.gaps = self.gaps.filter(pl.col("end").is_null() | (pl.col("end") >= before))
         self.since = {path: max(at, before) for path, at in self.since.items()}
+
+
+def _last_signs(query: Query, contributors: Collection[str], first: int) -> int:
+    """An instant at or before which each contributor that was heard before `first` was heard last."""
+    asked, earliest = set(contributors), first
+    for reach in REACHES:
+        if not asked:
+            break
+        since = instant(max(0, first - reach))
+        found = query(
+            f"SELECT equipment, epoch_us(max(ts)) AS last FROM events WHERE equipment IN {texts(sorted(asked))} "
+            f"AND ts < {instant(first)} AND ts >= {since} GROUP BY equipment"
+        )
+        asked -= set(found["equipment"])
+        earliest = min([earliest, *found["last"]])
+    return earliest
 
 
 def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:

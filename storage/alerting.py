@@ -18,7 +18,7 @@ from kpis.alerts import ALERTS, Topology
 from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
-from storage.alert_finding import Moment, after, find, settled
+from storage.alert_finding import Moment, after, find, known_from, settled
 from storage.alert_memory import CHANGES, AlertMemory
 from storage.alert_rows import ROWS, Row, compared
 from storage.database import instants, microseconds
@@ -47,12 +47,16 @@ class Alerting:
     def follow(
         self,
         transaction: Transaction,
+        before: int | None,
         ledger: Ledger,
         events: pl.DataFrame,
         work: Work | None,
         accounts: Accounts | None,
     ) -> None:
-        """Write what became of alerts with what a transaction writes; `ledger` already knows of its `events`."""
+        """Write what became of alerts with what a transaction writes.
+
+        `before` is the horizon before it; `ledger` already knows of its `events`.
+        """
         horizon = ledger.horizon
         if horizon is None:
             return
@@ -60,7 +64,7 @@ class Alerting:
         changes = self._take(work, accounts, events)
         scope = self._scope
         if scope is None:
-            scope, cuts = self._begin(transaction, ledger, horizon)
+            scope, cuts = self._begin(transaction, ledger, before, horizon)
         elif ledger.accounted != self._accounted:
             scope, cuts = self._widen(scope, ledger, horizon)
         if self._plant.alerts:
@@ -75,11 +79,13 @@ class Alerting:
             self._evaluate(transaction, scope, cuts, horizon)
         self._forget(scope, horizon)
 
-    def _begin(self, transaction: Transaction, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
-        """Know what is known; if the rules are new, everything is looked at."""
+    def _begin(
+        self, transaction: Transaction, ledger: Ledger, before: int | None, horizon: int
+    ) -> tuple[Scope, dict[str, int]]:
+        """Know what was known at the horizon before; if the rules are new, everything is looked at."""
         self._accounted = dict(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted)
-        self._minute, self._forgotten = settled(horizon), horizon
+        self._forgotten = horizon
         fingerprint = _fingerprint(self._plant)
         rows = self._con.execute("SELECT DISTINCT fingerprint FROM alert_rules").fetchall()
         if not rows and not self._plant.alerts:
@@ -87,14 +93,16 @@ class Alerting:
         last = self._con.execute("SELECT coalesce(max(transition), 0) FROM alert_transitions").fetchall()
         self._transition = int(last[0][0])
         anew = rows != [(fingerprint,)]
-        first = horizon - 2 * scope.back_us
+        reached = horizon if anew or before is None else before
+        self._minute = settled(reached)
+        first = reached - 2 * scope.back_us
         if anew:
             transaction.refill("alert_rules", _rules(self._plant, fingerprint))
             first = min(self._accounted.values(), default=horizon)
         self._recall(BEGINNING if anew else first)
         self._load(scope, scope.contributors, first, horizon)
         known = {row["equipment"] for row in self._known.values()}
-        return scope, dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else horizon)
+        return scope, dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else reached)
 
     def _widen(self, old: Scope, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
         """Equipment has time of its own from another instant on: whom it concerns is looked at anew."""
@@ -136,8 +144,7 @@ class Alerting:
         self._memory.load(self._query, parts, first, pieces=self._counting)
         if self._least is not None:
             self._memory.listen(self._query, parts, first, self._least)
-        whole = first <= min((self._accounted[part] for part in parts), default=first)
-        begin = after(first if whole else first + scope.grace_us + scope.window_us)
+        begin = known_from(scope, first, min((self._accounted[part] for part in parts), default=first))
         keys = [
             (self._numbers[row["rule"]], row["equipment"])
             for row in self._known.values()
@@ -220,10 +227,8 @@ class Alerting:
         parts = scope.contributors.get(path)
         if parts is None:
             return BEGINNING
-        known = max(self._memory.since[part] for part in parts)
-        if known <= min(self._accounted[part] for part in parts):
-            return BEGINNING
-        return known + scope.grace_us + scope.window_us
+        first, begun = max(self._memory.since[part] for part in parts), min(self._accounted[part] for part in parts)
+        return BEGINNING if first <= begun else known_from(scope, first, begun)
 
     def _measure(
         self, scope: Scope, paths: Collection[str], minutes: tuple[int, int], horizon: int, cuts: dict[str, int]

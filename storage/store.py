@@ -239,7 +239,7 @@ class Store:
         self._write_catalog(transaction, before, after)
         corrections = pending.new.filter(pl.col("type").is_in(CORRECTIONS)).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
-        self._alerting.follow(transaction, after, pending.new, pending.work, accounts)
+        self._alerting.follow(transaction, before.horizon, after, pending.new, pending.work, accounts)
         self.outbox.follow(transaction, pending.batch.actions, tell=pending.batch.tell)
         transaction.commit()
         self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
