@@ -19,6 +19,7 @@ from pipelines.commands import (
     explaining,
     filling,
     reading,
+    reporting,
     running,
     sourcing,
 )
@@ -37,6 +38,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     reading.stops,
     reading.timeline,
     reading.rejected,
+    reporting.report,
     explaining.explain,
     explaining.sql,
     explaining.catalogue,

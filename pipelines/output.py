@@ -55,6 +55,11 @@ def emit(frame: "pl.DataFrame", form: Format, columns: Sequence[Column] = ()) ->
         _write(buffer.getvalue())
 
 
+def write_bytes(data: bytes) -> None:
+    """Write the bytes of a file."""
+    _write(data)
+
+
 def _write(data: bytes) -> None:
     try:
         sys.stdout.buffer.write(data)

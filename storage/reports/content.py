@@ -1,7 +1,30 @@
 """What a shift report is: the figures of one equipment in one shift, who signed them off, and what changed since."""
 
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(us: int) -> str:
+    """An instant in µs since 1970 as text.
+
+    >>> rfc3339(1_500_000)
+    '1970-01-01T00:00:01.500000Z'
+    """
+    return (_EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+
+
+def _microseconds(told: object) -> object:
+    """An instant as it stands in JSON in µs; anything else is left to be refused."""
+    return (datetime.fromisoformat(told) - _EPOCH) // timedelta(microseconds=1) if isinstance(told, str) else told
+
+
+Instant = Annotated[int, BeforeValidator(_microseconds), PlainSerializer(rfc3339, when_used="json")]
+"""Microseconds since 1970; in JSON RFC 3339 in UTC."""
 
 RATIOS: Final = ("oee", "availability", "performance", "quality", "coverage", "first_pass_yield")
 """Figures that are fractions; the others are pieces."""
@@ -28,10 +51,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Hour:
-    """An hour, cut to the shift (µs since 1970): pieces, and its largest loss."""
+    """An hour, cut to the shift: pieces, and its largest loss."""
 
-    start: int
-    end: int
+    start: Instant
+    end: Instant
     wanted: float | None
     good: int
     rejected: int
@@ -45,7 +68,7 @@ class Hour:
 class Stop:
     """A stop that counts in the shift: how long it was, and what of that counts (µs)."""
 
-    start: int
+    start: Instant
     machine: str
     account: str
     reason: str | None
@@ -86,31 +109,31 @@ class Made:
 
 @dataclass(frozen=True)
 class Correction:
-    """A time of the shift that changed after the shift was closed, or that somebody ruled on; µs since 1970.
+    """A time of the shift that changed after the shift was closed, or that somebody ruled on.
 
     `at` is when it was taken in, `what` the state and reason ruled (None: events that came late), `by` who or which
     source.
     """
 
-    at: int
+    at: Instant
     machine: str
-    start: int
-    end: int
+    start: Instant
+    end: Instant
     what: str | None
     by: str | None
 
 
 @dataclass(frozen=True)
 class Content:
-    """The report of one shift. Times are µs since 1970, ratios fractions; `horizon` is as of when it was read."""
+    """The report of one shift. Ratios are fractions; `horizon` is as of when it was read."""
 
     plant: str
     timezone: str
     equipment: str
     shift: str
-    start: int
-    end: int
-    horizon: int
+    start: Instant
+    end: Instant
+    horizon: Instant
     status: str
     definition: str
     figures: tuple[Figure, ...]
@@ -130,10 +153,10 @@ class Content:
 
 @dataclass(frozen=True)
 class Signed:
-    """Who signed a report off, and when (µs since 1970)."""
+    """Who signed a report off, and when."""
 
     by: str
-    at: int
+    at: Instant
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reading what stands in a shift report from the store."""
+"""The content of a shift report, read from the store at one moment."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from storage.reports.content import (
     Step,
     Stop,
 )
-from storage.selection import Selection, instant, text, texts
+from storage.selection import Selection, instant, paths, text, texts
 from storage.slices import OUTSIDE, Slice
 
 _NAMES: Final = {**words.STEPS, **words.STATES}
@@ -72,6 +72,22 @@ def read(reader: Reader, equipment: str, shift: str) -> Content:
         tuple(_made(reader, chosen, plant)),
         tuple(_corrections(reader, chosen, row, plant)),
     )
+
+
+def latest(reader: Reader, equipment: str) -> Content:
+    """The report of the last shift that is over.
+
+    Raises ConfigError when there is no such equipment, or none within a month.
+    """
+    paths(Selection(equipment), dict(reader.query("SELECT equipment, level FROM equipment").rows()))
+    horizon = reader.query("SELECT horizon::TIMESTAMP::DATE FROM horizons")
+    if not horizon.is_empty():
+        (today,) = horizon.row(0)
+        for name in slices.worked(reader, equipment, today - 31 * _DAY, today + _DAY):
+            if (found := read(reader, equipment, name)).over:
+                return found
+    msg = f"{equipment} has no shift that is over"
+    raise ConfigError(msg, hint="name a shift that is under way with --shift, or see `oeeflow kpi --by shift`")
 
 
 def _row(reader: Reader, chosen: Slice, shift: str, definition: str) -> Row:
@@ -152,7 +168,7 @@ def _corrections(reader: Reader, chosen: Slice, row: Row, plant: Plant) -> Itera
         SELECT e.ts, e.equipment, e."start", e."end", e.state, coalesce(r.label, e.reason), e.details->>'$.by'
         FROM corrections e LEFT JOIN reasons r ON r.reason = e.reason
         WHERE e.type = 'reclassify' AND e.equipment IN {own} AND NOT EXISTS (
-            FROM corrections t WHERE t.type = 'retract' AND t.equipment = e.equipment AND t.details->>'$.target' = e.id
+            FROM corrections t WHERE t.type = 'retract' AND t.equipment = e.equipment AND (t.details->>'$.target') = e.id
         )
           AND e."start" < {instant(_us(row["window_end"]))} AND e."end" > {instant(_us(row["window_start"]))}
         ORDER BY ALL

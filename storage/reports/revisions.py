@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from kpis.errors import StorageError
 from storage.places import Places, sync
@@ -69,7 +69,7 @@ def sign_off(places: Places, report: Report, by: str, at: int) -> Report:
 
 
 def as_json(report: Report) -> bytes:
-    """A report as JSON, as it is kept: times in µs since 1970, ratios as fractions."""
+    """A report as JSON, as it is kept: times in RFC 3339, lengths of time in µs, ratios as fractions."""
     return _JSON.dump_json(report, indent=1)
 
 
@@ -118,6 +118,6 @@ def _keep(places: Places, path: Path, data: bytes) -> None:
 def _load(path: Path) -> Report:
     try:
         return _JSON.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         msg = f"{path} is no report that can be read"
         raise StorageError(msg, hint="take it from a backup of the folder, or move it away") from error

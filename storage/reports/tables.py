@@ -3,17 +3,15 @@
 import csv
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from storage.reports import words
-from storage.reports.content import Report
-from storage.reports.sections import Kind, Section, Value, facts, sections, title
+from xlsxwriter.workbook import Workbook  # type: ignore[import-untyped]  # it comes without types
+from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
-if TYPE_CHECKING:
-    from xlsxwriter.format import Format
-    from xlsxwriter.workbook import Workbook
-    from xlsxwriter.worksheet import Worksheet
+from storage.reports import words
+from storage.reports.content import Report, rfc3339
+from storage.reports.sections import Kind, Section, Value, facts, sections, title
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400_000_000
@@ -36,8 +34,6 @@ def excel(report: Report) -> bytes:
 
     Times are local, lengths of time are parts of a day, as Excel has them.
     """
-    from xlsxwriter.workbook import Workbook
-
     buffer = BytesIO()
     with Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as book:
         book.set_properties({"title": f"{words.REPORT} {title(report.content)}", "created": _made(report)})
@@ -62,7 +58,7 @@ def comma_separated(report: Report) -> bytes:
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("section", "row", "column", "value", "unit"))
-    lines.writerows(("report", name, "", told, "") for name, told in facts(report))
+    lines.writerows(("report", name, "", value, "") for name, value in _head(report))
     for section in sections(report):
         for row in section.rows:
             for at, (column, value) in enumerate(zip(section.columns, row.values, strict=True)):
@@ -74,9 +70,9 @@ def comma_separated(report: Report) -> bytes:
 class _Sheets:
     """Sheets of a workbook, with the formats that they share."""
 
-    def __init__(self, book: "Workbook", zone: ZoneInfo) -> None:
+    def __init__(self, book: Workbook, zone: ZoneInfo) -> None:
         self._zone = zone
-        self.bold: Format = book.add_format({"bold": True})
+        self.bold = book.add_format({"bold": True})
         self._head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         self._formats = {
             (kind, level): book.add_format({"num_format": shape, "bold": level})
@@ -84,7 +80,7 @@ class _Sheets:
             for level in (False, True)
         }
 
-    def fill(self, sheet: "Worksheet", section: Section, top: int) -> None:
+    def fill(self, sheet: Worksheet, section: Section, top: int) -> None:
         """Write a section from a line on."""
         for at, column in enumerate(section.columns):
             sheet.write_string(top, at, words.COLUMNS[column.name], self._head)
@@ -98,7 +94,7 @@ class _Sheets:
         if top == 0:
             sheet.freeze_panes(1, 0)
 
-    def _write(self, sheet: "Worksheet", line: int, at: int, value: Value, kind: Kind, *, level: bool) -> None:
+    def _write(self, sheet: Worksheet, line: int, at: int, value: Value, kind: Kind, *, level: bool) -> None:
         if value is None:
             return
         if isinstance(value, str):
@@ -114,7 +110,18 @@ class _Sheets:
 def _plain(value: Value, kind: Kind) -> Value:
     if value is None or isinstance(value, str) or kind not in ("clock", "moment"):
         return value
-    return (_EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
+    return rfc3339(round(value))
+
+
+def _head(report: Report) -> list[tuple[str, Value]]:
+    content, signed = report.content, report.signed
+    return [
+        *((name, getattr(content, name)) for name in ("plant", "equipment", "shift", "status", "definition")),
+        *((name, rfc3339(getattr(content, name))) for name in ("start", "end", "horizon")),
+        ("revision", report.revision),
+        ("signed_by", signed.by if signed else None),
+        ("signed_at", rfc3339(signed.at) if signed else None),
+    ]
 
 
 def _made(report: Report) -> datetime:

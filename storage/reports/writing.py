@@ -1,37 +1,37 @@
 """The kinds of files that a report can be, and how it is written as each."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from storage.reports.content import Report
-from storage.reports.pdf import pdf
-from storage.reports.revisions import as_json
-from storage.reports.tables import comma_separated, excel
 
-
-@dataclass(frozen=True)
-class FileKind:
-    """A kind of file: its media type, and what makes its bytes of a report."""
-
-    media_type: str
-    write: Callable[[Report], bytes]
-
-
-KINDS: Final = {
-    "pdf": FileKind("application/pdf", pdf),
-    "xlsx": FileKind("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", excel),
-    "csv": FileKind("text/csv", comma_separated),
-    "json": FileKind("application/json", as_json),
+FileKind = Literal["pdf", "xlsx", "csv", "json"]
+MEDIA_TYPES: Final[dict[FileKind, str]] = {
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv",
+    "json": "application/json",
 }
 
 
-def file_name(report: Report, kind: str) -> str:
-    """A name for the file: shift, equipment and revision.
+def written(report: Report, kind: FileKind) -> bytes:
+    """The bytes of a report as a file. The same report always makes the same."""
+    # What draws and calculates takes long to load, and most who look at a report take no file of it.
+    if kind == "pdf":
+        from storage.reports.pdf import pdf
 
-    Letters that file systems do not take are escaped.
-    """
+        return pdf(report)
+    if kind == "json":
+        from storage.reports.revisions import as_json
+
+        return as_json(report)
+    from storage.reports import tables
+
+    return tables.excel(report) if kind == "xlsx" else tables.comma_separated(report)
+
+
+def file_name(report: Report, kind: FileKind) -> str:
+    """A name for the file: day, shift, equipment and revision; what file systems do not take is escaped."""
     content = report.content
     parts = (*content.shift.split("/", 1), content.equipment.rsplit("/", 1)[-1], f"r{report.revision}")
     return f"{'_'.join(quote(part, safe=' ') for part in parts)}.{kind}"
