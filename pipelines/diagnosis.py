@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import platform
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -36,6 +37,14 @@ SHOWN: Final = {
     "oeeflow_dataflow_retries_total": "faults of the dataflow",
 }
 """What is told of a running engine, of all it measures."""
+CHANNEL_METRICS: Final = (
+    "outbox_letters",
+    "outbox_age_seconds",
+    "channel_failures",
+    "letters_delivered",
+    "letters_dead",
+)
+_CHANNELS: Final = re.compile(r'^oeeflow_(\w+)\{channel="([^"]*)"\} (\S+)$', re.MULTILINE)
 _ADVICE: Final = {
     "journal": "make room on the disk; it goes on by itself",
     "lag": "wait; if it lasts, there is more coming in than this machine can take in",
@@ -72,10 +81,24 @@ def engine(places: Places) -> Iterator[Finding]:
     values = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if line.split(" ")[0] in SHOWN)
     figures = ", ".join(f"{float(values[name]):,.0f} {text}" for name, text in SHOWN.items() if name in values)
     yield Finding("ok", "engine", figures)
+    yield from _channels(metrics)
     if status != 200:
         for subject, problem in json.loads(answer)["problems"].items():
             advice = _ADVICE.get(subject, "see that the broker runs and lets the engine in")
             yield Finding("error", subject, problem, advice)
+
+
+def _channels(metrics: str) -> Iterator[Finding]:
+    """How the channels to people are doing."""
+    values = {(name, channel): float(value) for name, channel, value in _CHANNELS.findall(metrics)}
+    for channel in sorted({channel for _, channel in values}):
+        letters, age, failures, delivered, dead = (values[name, channel] for name in CHANNEL_METRICS)
+        told = f"{delivered:,.0f} letters delivered, {dead:,.0f} given up, {letters:,.0f} wait, {age:,.0f} s the oldest"
+        if failures:
+            advice = "see `error` in the table alert_deliveries, or the log of the engine"
+            yield Finding("error", f"channel {channel}", f"fails; {told}", advice)
+        else:
+            yield Finding("ok", f"channel {channel}", told)
 
 
 def brokers(plant_text: str) -> Iterator[Finding]:

@@ -27,6 +27,8 @@ LINKS_FOR_US: Final = 2 * 86_400_000_000
 LOOK_EVERY: Final = 5.0
 """seconds until the lights are looked at again although no alert changed: shelves end."""
 HEARTBEAT_EVERY: Final = 60.0
+LOOK_AT_HEALTH: Final = 1.0
+"""seconds until an engine that is not well is looked at again."""
 
 log = structlog.get_logger("notify")
 
@@ -126,7 +128,9 @@ class Heartbeat:
                     if not failing:
                         log.warning("the heartbeat is not heard", found=type(error).__name__)
                     failing = True
-            self._stopping.wait(self._every)
+                self._stopping.wait(self._every)
+            else:
+                self._stopping.wait(min(self._every, LOOK_AT_HEALTH))
 
 
 def heartbeat(plant: Plant, well: Callable[[], bool]) -> ExitStack | Heartbeat:
