@@ -6,12 +6,15 @@ Everything is set here, on Streamlit's command line, so that no file of settings
 import os
 import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Final
 
-from dashboards.roles import OIDC_FILE
+from dashboards.roles import OIDC_FILE, Ways
 from dashboards.theme import CONFIG
+from kpis.errors import ConfigError
 
 _INTERRUPTED: Final = 130
+_MISSET: Final = 2
 _SETTINGS: Final = {
     "server.headless": "true",
     "server.fileWatcherType": "none",
@@ -36,8 +39,26 @@ def arguments(host: str, port: int) -> list[str]:
     return ["run", str(files("dashboards").joinpath("app.py")), *flags]
 
 
+def check(host: str) -> None:
+    """Raise ConfigError when people could not be known as the environment says."""
+    known = Ways.read(os.environ, host)
+    if known.oidc is None:
+        return
+    if not os.access(known.oidc, os.R_OK):
+        msg = f"{OIDC_FILE} names {known.oidc}, which cannot be read"
+        raise ConfigError(msg, hint="name a file with the settings of the log-in; see docs/operations.md")
+    if find_spec("authlib") is None:
+        msg = "a log-in needs the package Authlib"
+        raise ConfigError(msg, hint="pip install 'oeeflow[login]'")
+
+
 def main() -> None:
     """Serve the pages until somebody ends it."""
+    try:
+        check(sys.argv[1])
+    except ConfigError as error:
+        print(f"error: {error}\nhint: {error.hint}", file=sys.stderr)
+        sys.exit(_MISSET)
     try:
         from streamlit.web.cli import main as streamlit
 

@@ -57,14 +57,14 @@ def told(board: Board, stretch: Row) -> None:
     """What is known about a stretch, and what its machine did around it."""
     start, end = _bounds(stretch)
     facts = [
-        (words.FROM_TO, f"{_second(board, start)} \u2013 {words.STILL if stretch['open'] else _second(board, end)}"),
+        (words.BEGAN, _second(board, start)),
+        (words.ENDED, words.STILL if stretch["open"] else _second(board, end)),
         (words.LASTED, duration(stretch["duration_us"])),
         (words.COUNTED, duration(stretch["us"])),
         (words.STATE, texts.STATES[stretch["account"]]),
         (words.REASON, stretch["label"] or texts.NO_REASON),
     ]
-    st.html(cards.title(f"{cards.name(stretch['equipment'])}, {moment(start, board.zone)}"))
-    st.html(cards.facts(facts))
+    st.html(cards.strip(stretch["equipment"], facts))
     first, last = start - _AROUND_US, min(end + _AROUND_US, board.horizon)
     asked = Selection(stretch["equipment"], None, first, last)
     timeline = reading.read(("around", asked), lambda reader: reader.timeline(asked), keep_s=reading.KEEP_S)
@@ -103,10 +103,10 @@ def _split(desk: Desk, stretch: Row, found: pl.DataFrame) -> None:
         left, right = st.columns(2)
         with left:
             st.html(cards.title(words.FIRST_PART))
-            first = _ruling(desk, found, f"first-{key}")
+            first = _ruling(desk, found, f"first-{key}", side_by_side=False)
         with right:
             st.html(cards.title(words.SECOND_PART))
-            second = _ruling(desk, found, f"second-{key}")
+            second = _ruling(desk, found, f"second-{key}", side_by_side=False)
         pressed = st.form_submit_button(words.SPLIT, type="primary")
     if pressed:
         with effects.told_if_not():
@@ -149,15 +149,17 @@ def _neighbour(board: Board, stretch: Row, other: Row) -> str:
     return " · ".join(map(plain, told))
 
 
-def _ruling(desk: Desk, found: pl.DataFrame, key: str, like: Row | None = None) -> Ruling:
+def _ruling(desk: Desk, found: pl.DataFrame, key: str, like: Row | None = None, *, side_by_side: bool = True) -> Ruling:
     """Category, reason and note; `like` a stretch from the start, and then with a category in any case."""
+    left, right = st.columns(2) if side_by_side else (st.container(), st.container())
     names = [None, *CATEGORIES] if like is None else list(CATEGORIES)
     first = 0 if like is None or like["category"] not in CATEGORIES else names.index(like["category"])
-    category = st.selectbox(
+    category = left.selectbox(
         words.CATEGORY, names, index=first, key=f"category-{key}",
         format_func=lambda name: words.AS_TOLD if name is None else words.CATEGORIES[name],
     )  # fmt: skip
-    reason = _reason(desk, found, f"reason-{key}", None if like is None else like["reason"])
+    with right:
+        reason = _reason(desk, found, f"reason-{key}", None if like is None else like["reason"])
     note = st.text_input(words.NOTE, key=f"note-{key}", placeholder=words.NOTE_HINT, max_chars=_LONGEST_NOTE)
     return Ruling(category, reason, note.strip())
 

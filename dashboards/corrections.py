@@ -90,7 +90,7 @@ def rule(plant: Plant, machine: str, start: int, end: int, ruling: Ruling, by: s
     if ruling.empty:
         msg = "neither a category nor a reason is chosen"
         raise ConfigError(msg, hint="choose at least one of them")
-    event = _event("reclassify", machine, by, ruling.note) | {"start": _told(start), "end": _told(end)}
+    event = _event("reclassify", machine, by, ruling.note) | {"start": rfc3339(start), "end": rfc3339(end)}
     if ruling.category is not None:
         event["state"] = state_named(plant, ruling.category)
     if ruling.reason is not None:
@@ -100,7 +100,7 @@ def rule(plant: Plant, machine: str, start: int, end: int, ruling: Ruling, by: s
 
 def move_to_scrap(machine: str, at: int, pieces: int, ruling: Ruling, by: str, attempt: uuid.UUID) -> Event:
     """The event that books good pieces made at an instant as scrap. Sent again in the same attempt it counts once."""
-    event = _event("count", machine, by, ruling.note) | {"ts": _told(at), "good": -pieces, "scrap": pieces}
+    event = _event("count", machine, by, ruling.note) | {"ts": rfc3339(at), "good": -pieces, "scrap": pieces}
     if ruling.reason is not None:
         event["reason"] = ruling.reason
     said = json.dumps([value for name, value in event.items() if name != "id"])
@@ -163,6 +163,7 @@ def apply(board: Board, correction: Correction, door: Door, visitor: Visitor) ->
     door.send(visitor, correction.right, correction.events)
     ids = [event["id"] for event in correction.events]
     seen = _await(lambda: reading.ask(lambda reader: corrections.taken(reader, ids, flush)))
+    reading.forget()
     after, spent_after, _ = reading.ask(lambda reader: _seen(reader, board, correction))
     return Effect(correction, tuple(changes(before, after)), spent_before, spent_after, seen)
 
@@ -175,10 +176,15 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> list[Change]:
     return [change for change in found if _figures(change.before) != _figures(change.after)]
 
 
+def rfc3339(us: int) -> str:
+    """A time in µs as events have it."""
+    return (_EPOCH + timedelta(microseconds=us)).isoformat()
+
+
 def _event(kind: str, machine: str, by: str, note: str) -> Event:
     event = {
         "id": f"dashboard-{uuid.uuid4()}",
-        "ts": _told(time.time_ns() // 1_000),
+        "ts": rfc3339(time.time_ns() // 1_000),
         "equipment": machine,
         "type": kind,
         "by": by,
@@ -207,10 +213,6 @@ def _key(row: Row) -> tuple[object, ...]:
 
 def _figures(row: Row | None) -> Sequence[object]:
     return () if row is None else [row[name] for name in FIGURES]
-
-
-def _told(us: int) -> str:
-    return (_EPOCH + timedelta(microseconds=us)).isoformat()
 
 
 def _days(first: date, last: date) -> list[date]:

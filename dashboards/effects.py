@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboards import cards, corrections, texts
+from dashboards import cards, corrections, frame, texts
 from dashboards import texts_correcting as words
 from dashboards.board import Board, Row
 from dashboards.corrections import Change, Correction, Effect
@@ -58,10 +58,10 @@ def show(board: Board) -> None:
     effect = st.session_state.get(_KEPT)
     if not isinstance(effect, Effect):
         return
-    with st.container(key="card-effect"):
+    with frame.card("effect"):
         left, right = st.columns([8, 1])
         left.html(_told(board, effect))
-        if right.button(words.PUT_AWAY, key="put-away"):
+        if right.button(words.PUT_AWAY, key="put-away", width="stretch"):
             del st.session_state[_KEPT]
             st.rerun()
         if effect.changes:
@@ -107,7 +107,7 @@ def _cells(board: Board, change: Change) -> list[cards.Cell]:
 def _window(row: Row) -> str:
     told = day(row["production_date"])
     if row["by"] == "shift":
-        told += f", {row['shift'].partition('/')[2] if row['shift'] else words.OUTSIDE}"
+        told += f", {row['shift'].partition('/')[2]}"
     return f"{told} ({words.OPEN})" if row["status"] == "open" else told
 
 

@@ -27,15 +27,15 @@ def chosen(board: Board) -> Slice:
 def where_and_when(board: Board) -> tuple[Slice, Sequence["st.delta_generator.DeltaGenerator"]]:
     """The filters for equipment, days and shifts, and what they select; and three places for more beside them."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
-    path = left.selectbox(texts.EQUIPMENT, _known(board), index=_first(board), key="equipment", bind="query-params")
+    with left:
+        path = equipment(board)
     period = right.segmented_control(
         texts.PERIOD, list(texts.PERIODS), default="week", required=True, wrap=True, key="period", bind="query-params",
         format_func=texts.PERIODS.__getitem__,
     )  # fmt: skip
-    path = path or board.lines[0]
     first, last, shift = _days(board, path, period or "week")
     whole = Slice(path, first, last, shift)
-    parts = st.columns(4)
+    parts = st.columns(4, vertical_alignment="bottom")
     given = shift or _several(parts[0], "shift", texts.SHIFTS, _there(whole)["shift"])
     return replace(whole, shifts=given), parts[1:]
 
@@ -43,6 +43,15 @@ def where_and_when(board: Board) -> tuple[Slice, Sequence["st.delta_generator.De
 def _there(chosen: Slice) -> dict[str, list[str]]:
     days = replace(chosen, shifts=())
     return reading.read(("choices", days), lambda reader: slices.choices(reader, days), keep_s=60)
+
+
+def equipment(board: Board) -> str:
+    """The equipment chosen, of those that have figures."""
+    known = _known(board)
+    return (
+        st.selectbox(texts.EQUIPMENT, known, index=_first(board), key="equipment", bind="query-params")
+        or board.lines[0]
+    )
 
 
 def definition(board: Board) -> str:

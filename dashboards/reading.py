@@ -15,6 +15,7 @@ import streamlit as st
 from dashboards.board import Board, load
 from kpis.errors import StorageError
 from kpis.plant import Plant, load_plant
+from storage.places import Places
 from storage.reader import Reader
 
 DB: Final = "OEEFLOW_DB"
@@ -38,6 +39,7 @@ class Store:
     """The store as pages read it. Answers are kept until the store has a newer version, the latest ones only."""
 
     def __init__(self, path: Path) -> None:
+        self.places = Places(path)
         self._reader = Reader(path)
         self._lock = threading.Lock()
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
@@ -62,12 +64,18 @@ class Store:
         return cast(Value, known.value)  # a key belongs to one question
 
     def ask(self, compute: Callable[[Reader], Value]) -> Value:
-        """What `compute` makes of the store now; whoever reads next looks whether the store is another. Raises
-        StorageError."""
-        value = compute(self._reader)
+        """What `compute` makes of the store now; nothing is kept. Raises StorageError."""
+        return compute(self._reader)
+
+    def forget(self) -> None:
+        """Keep no answer: the past was changed, and whoever looks at it is to see that at the next refresh."""
         with self._lock:
+            self._answers.clear()
             self._looked = -math.inf
-        return value
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._reader.close()
 
     def _keep(self, key: Hashable, answer: _Answer) -> None:
         with self._lock:
@@ -90,7 +98,7 @@ class Store:
         return self._reader.note
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=lambda known: known.close())
 def _store(path: str) -> Store:
     return Store(Path(path))
 
@@ -104,6 +112,11 @@ def store() -> Store:
     return _store(path)
 
 
+def places() -> Places:
+    """Where the things beside the store are. Raises StorageError when no store is named."""
+    return store().places
+
+
 def read(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
     """The store's answer; see Store.read. `key` names the question with all that it depends on."""
     return store().read(key, compute, keep_s)
@@ -112,6 +125,11 @@ def read(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -
 def ask(compute: Callable[[Reader], Value]) -> Value:
     """The store's answer of this very moment; see Store.ask."""
     return store().ask(compute)
+
+
+def forget() -> None:
+    """Keep no answer; see Store.forget."""
+    store().forget()
 
 
 def plant() -> Plant:

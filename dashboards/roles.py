@@ -41,6 +41,7 @@ class Right(Enum):
     LOOK = "look"
     RECLASSIFY = "reclassify"
     MOVE_PIECES = "move pieces"
+    SIGN_OFF = "sign off reports"
     UNDO_OWN = "undo what one decided oneself"
     UNDO = "undo what others decided"
 
@@ -49,6 +50,7 @@ LEAST: Final = {
     Right.LOOK: Role.VIEWER,
     Right.RECLASSIFY: Role.LEAD,
     Right.MOVE_PIECES: Role.LEAD,
+    Right.SIGN_OFF: Role.LEAD,
     Right.UNDO_OWN: Role.LEAD,
     Right.UNDO: Role.ADMIN,
 }

@@ -135,7 +135,7 @@ class Demo:
         return found[0]
 
     def _start_dashboard(self, port: int) -> None:
-        self._start("dashboard", "dashboard", "--port", str(port), "--no-browser")
+        self._start("dashboard", "dashboard", "--port", str(port), "--no-browser", "--role", "lead")
         self._wait(lambda: _ok(f"http://127.0.0.1:{port}/"), "dashboard")
 
     def _start(self, name: str, *arguments: str) -> Child:

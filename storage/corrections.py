@@ -69,7 +69,7 @@ def decided(reader: Reader, machines: Collection[str], days: int, most: int) -> 
         f"""
         WITH counted AS (
             SELECT * FROM events WHERE flush > {first} AND type = 'count' AND equipment IN {texts(machines)}
-              AND details IS NOT NULL AND details->>'$.by' IS NOT NULL
+              AND details IS NOT NULL AND (details->>'$.by') IS NOT NULL
         ), found AS (
             SELECT {_EVENT}, ts AS decided_at FROM corrections
             WHERE type = 'reclassify' AND equipment IN {texts(machines)}
@@ -106,10 +106,13 @@ def taken(reader: Reader, ids: Collection[str], after_flush: int) -> bool:
 
 
 def figures(reader: Reader, equipment: Collection[str], start: int, end: int, definition: str) -> pl.DataFrame:
-    """KPI rows of every shift and day of each equipment that a time overlaps, with `by`: shift or day."""
+    """KPI rows of every shift and day of each equipment that a time overlaps, with `by`: shift or day.
+
+    Time outside shifts is told with its day alone.
+    """
     rows = [
         reader.kpi(by, Selection(path, None, start - 2 * _DAY_US, end), definition)
-        .filter(pl.col("window_end").cast(pl.Int64) > start)
+        .filter((pl.col("window_end").cast(pl.Int64) > start) & ((pl.lit(by) == "day") | pl.col("shift").is_not_null()))
         .with_columns(by=pl.lit(by))
         for path in equipment
         for by in ("shift", "day")

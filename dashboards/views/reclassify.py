@@ -70,7 +70,6 @@ def _door() -> Door | None:
 
 def _machines(board: Board, path: str, place: "st.delta_generator.DeltaGenerator") -> list[str]:
     """Those whose time makes the figures of the equipment, or every one in it."""
-    place.space("small")
     if place.toggle(texts.ALL_MACHINES, key="machines", bind="query-params", help=texts.ALL_MACHINES_HELP):
         return reading.read(("below", path), lambda reader: boards.below(reader, path))
     return board.timed_by(path)
@@ -96,8 +95,8 @@ def _picked(board: Board, queue: pl.DataFrame) -> Row | None:
     if not rows:
         st.html(cards.calm(words.QUEUE_CALM))
         return None
-    if st.session_state.get("stretch") not in (None, *rows):
-        del st.session_state["stretch"]
+    if st.session_state.get("stretch") not in rows:
+        st.session_state["stretch"] = next(iter(rows))
     picked = st.radio(
         words.QUEUE, list(rows), key="stretch", label_visibility="collapsed",
         format_func=lambda key: _headline(board, rows[key]),
@@ -109,12 +108,17 @@ def _picked(board: Board, queue: pl.DataFrame) -> Row | None:
 
 
 def _headline(board: Board, row: Row) -> str:
-    parts = (moment(micros(row["start"]), board.zone), cards.name(row["equipment"]), duration(row["duration_us"]))
-    return " · ".join(map(plain, parts))
+    """What does not change while a stop goes on: a choice whose words change is lost."""
+    return f"{plain(moment(micros(row['start']), board.zone))} · {plain(cards.name(row['equipment']))}"
 
 
 def _caption(row: Row) -> str:
-    told = [texts.STATES[row["account"]], row["label"] or texts.NO_REASON, words.STILL if row["open"] else None]
+    told = [
+        duration(row["duration_us"]),
+        texts.STATES[row["account"]],
+        row["label"] or texts.NO_REASON,
+        words.STILL if row["open"] else None,
+    ]
     told.append(None if row["shift"] is None else row["shift"].partition("/")[2])
     return " · ".join(plain(part) for part in told if part)
 

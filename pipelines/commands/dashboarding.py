@@ -5,29 +5,46 @@ import os
 import socket
 import sys
 import webbrowser
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Final
 
 import typer
 
 from pipelines.options import Db
 
+_ROLE: Final = "OEEFLOW_ROLE"
+_OIDC_FILE: Final = "OEEFLOW_OIDC_FILE"
+
+
+class Role(StrEnum):
+    """What somebody is who looks at the pages; each may do what those before it may."""
+
+    VIEWER = "viewer"
+    LEAD = "lead"
+    ADMIN = "admin"
+
 
 def dashboard(
     db: Db,
     port: Annotated[int, typer.Option(help="Port that pages are served on.", min=1, max=65_535)] = 8501,
-    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback: whoever reaches it can read.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; other than loopback: whoever reaches it can read.")
+    ] = ("127.0.0.1"),
+    role: Annotated[
+        Role | None,
+        typer.Option(help="Give everybody who opens the pages this role, for trying out; on this machine only."),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the pages in a browser.")] = False,
 ) -> None:
     """Show the store in a browser, until Ctrl-C: plant, lines, losses, and why every number is what it is.
 
-    It reads while `oeeflow run` writes, and renews itself. It has no log-in: in front of more than this machine put a
-    proxy that has one.
+    It reads while `oeeflow run` writes, and renews itself. Who looks may not reclassify, unless a role says so: people
+    log in by OpenID Connect or a proxy in front (docs/operations.md), or --role lead is for trying out.
 
     Examples:
       oeeflow dashboard --db kpi.duckdb
       oeeflow dashboard --db kpi.duckdb --port 8600 --browser
+      oeeflow dashboard --db kpi.duckdb --role lead
     """
     from kpis.errors import ConfigError
     from storage.reader import Reader
@@ -43,11 +60,15 @@ def dashboard(
             raise ConfigError(message, hint="name another with --port or --host") from error
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"dashboard of {db} at {address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    if not _loopback(host):
+    if role is not None:
+        print(f"warning: for trying out, everybody has the role {role.value}", file=sys.stderr, flush=True)
+    if not _loopback(host) and _OIDC_FILE not in os.environ:
         print("warning: without a log-in, anybody who reaches this address can read it", file=sys.stderr, flush=True)
     if browser:
         webbrowser.open(address)
     environment = os.environ | {"OEEFLOW_DB": str(db.resolve())}
+    if role is not None:
+        environment[_ROLE] = role.value
     os.execve(sys.executable, [sys.executable, "-P", "-m", "dashboards", host, str(port)], environment)
 
 

@@ -25,13 +25,14 @@ _SLOW_S = 90
 
 
 @contextmanager
-def served(db: Path) -> Iterator[str]:
+def served(db: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[str]:
     """The dashboard of a store, for the time of the block; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pipelines.cli", "dashboard", "--db", str(db), "--port", str(port)]
-    started = subprocess.Popen(command, env=os.environ | {"OEEFLOW_DB": ""}, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "pipelines.cli", "dashboard", "--db", str(db), "--port", str(port), *options]
+    given = os.environ | {"OEEFLOW_DB": ""} | (environment or {})
+    started = subprocess.Popen(command, env=given, stderr=subprocess.PIPE, text=True)
     try:
         _await(f"http://127.0.0.1:{port}/_stcore/health", started)
         yield f"http://127.0.0.1:{port}"

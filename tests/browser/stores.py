@@ -68,6 +68,11 @@ def _event(equipment: str, minutes: float, kind: str, **fields: object) -> Event
 
 def bottling(db: Path) -> None:
     """Two lines up to 11:00 local: line 1 has been down for 20 minutes with a jam, line 2 runs too fast to be true."""
+    fill(db, PLANT, [story()])
+
+
+def story() -> list[Event]:
+    """What happens in `bottling`."""
     events = [
         _event(LINE, 0, "order", action="start", order="4711", product="P-1", quantity=20_000),
         _event(FILLER, 0, "state", state="RUN"),
@@ -86,7 +91,12 @@ def bottling(db: Path) -> None:
             events.append(_event(PACKER, minute, "count", good=268, scrap=2))
     events += [_event(f"{OTHER}/press", minute, "count", good=180) for minute in range(5, 300, 5)]
     events.append(_event(f"{OTHER}/press", 300, "state", state="RUN"))
-    fill(db, PLANT, [events])
+    return events
+
+
+def offline() -> list[Event]:
+    """What is told when nothing more is heard of the machines of the story from 11:00 on."""
+    return [_event(path, 300, "status", online=False) for path in (FILLER, PACKER, f"{OTHER}/press")]
 
 
 def alone(db: Path) -> None:

@@ -9,10 +9,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dashboards import routes, texts
+from dashboards import texts_correcting as words
 from dashboards.routes import PAGES, Route
+from kpis.formats import percent
 from tests.browser.serving import browsing, looked_at, served, shown
 from tests.browser.stores import LINE
 from tests.parts import program
+from tests.running import Engine
 
 expect.set_options(timeout=60_000)  # a busy machine is no error
 
@@ -90,3 +93,22 @@ def test_a_wall_without_news_says_so_by_itself(browser: Browser, filled: Path) -
         expect(page.get_by_text(texts.NO_DATA)).to_be_hidden()
     expect(page.get_by_text(texts.NO_DATA)).to_be_visible(timeout=60_000)
     page.close()
+
+
+@pytest.mark.slow
+def test_a_decision_changes_the_figures_on_another_open_page(browser: Browser, engine: Engine) -> None:
+    day = f"equipment={quote(LINE)}&period=Dates&from=2026-03-02&to=2026-03-02"
+    with served(engine.db, "--role", "lead") as found:
+        losses = looked_at(browser, f"{found}/{routes.LOSSES.address}?{day}")
+        expect(losses.locator(".of-strip").first).to_contain_text(percent(270 / 300))
+        page = looked_at(browser, f"{found}/{routes.RECLASSIFY.address}?{day}")
+        expect(page.locator(".of-trial")).to_contain_text("lead")
+        page.get_by_role("combobox", name=words.CATEGORY).click()
+        page.get_by_role("option", name=words.CATEGORIES["planned"]).click()
+        page.get_by_role("button", name=words.SET, exact=True).click()
+        expect(page.get_by_role("table").first).to_contain_text(percent(270 / 290))
+        expect(losses.locator(".of-strip").first).to_contain_text(percent(270 / 290))
+        page.get_by_role("button", name=words.UNDO).click()
+        expect(losses.locator(".of-strip").first).to_contain_text(percent(270 / 300))
+        page.close()
+        losses.close()
