@@ -28,10 +28,11 @@ LOSSES: Final = Route("losses", texts.LOSSES, "waterfall_chart", "losses")
 QUALITY: Final = Route("quality", texts.QUALITY, "fact_check", "quality")
 COMPARE: Final = Route("compare", texts.COMPARE, "compare_arrows", "compare")
 RECLASSIFY: Final = Route("reclassify", texts.RECLASSIFY, "edit_note", "reclassify")
+REPORT: Final = Route("report", texts.REPORT, "assignment", "report")
 DATA_QUALITY: Final = Route("data_quality", texts.QUALITY_OF_DATA, "verified", "data-quality")
 DEFINITIONS: Final = Route("definitions", texts.DEFINITIONS, "menu_book", "definitions")
 TV: Final = Route("tv", texts.TV, "tv", "tv")
 WHY: Final = Route("why", texts.WHY, "account_tree", "why", listed=False)
 
-PAGES: Final = (OVERVIEW, LINE, LOSSES, QUALITY, COMPARE, RECLASSIFY, DATA_QUALITY, DEFINITIONS, TV, WHY)
+PAGES: Final = (OVERVIEW, LINE, LOSSES, QUALITY, COMPARE, REPORT, RECLASSIFY, DATA_QUALITY, DEFINITIONS, TV, WHY)
 """All pages in the order of the menu; the first is the one to begin with."""

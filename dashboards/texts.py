@@ -319,6 +319,17 @@ SIDE_BY_SIDE_NOTE: Final = (
 )
 THIS_DEFINITION: Final = "{name} (shown)"
 
+REVISION: Final = "Revision"
+REVISION_NOW: Final = "{n}, as of now"
+REVISION_KEPT: Final = "{n}, signed off {at} by {by}"
+NO_SHIFTS: Final = "No shift of this equipment in the last {n} days has anything in it"
+DOWNLOADS: Final = {"pdf": "PDF", "xlsx": "Excel", "csv": "CSV"}
+SIGN_OFF: Final = "Sign off as {name}"
+SIGN_OFF_HELP: Final = "Keeps revision {n} as it is. What is corrected later makes the next one, with the differences."
+SIGN_OFF_LATER: Final = "It can be signed off when the shift is over."
+SIGNED_OFF: Final = "Revision {n} is signed off"
+CHANGED_SINCE: Final = "Changed since revision {n} was signed off: the differences are below."
+
 WHERE_WENT: Final = "Where the time went"
 HOUR_BOARD_HEAD_NO_TARGET: Final = ("Hour", "Good", "OEE", "Main loss")
 MORE: Final = "{n} more"

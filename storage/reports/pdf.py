@@ -11,7 +11,7 @@ from fpdf.enums import XPos, YPos
 from kpis.formats import count, percent
 from storage.reports import words
 from storage.reports.content import RATIOS, Figure, Report
-from storage.reports.sections import Section, facts, sections, shown, title
+from storage.reports.sections import Row, Section, facts, sections, title
 
 _FONTS: Final = {"": "Regular", "B": "Semibold"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,7 +81,6 @@ class _Sheet:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._zone = ZoneInfo(report.content.timezone)
-        self._scheduled = next(step.us for step in report.content.steps if step.name == "scheduled")
         self._row = _HIGHEST_ROW
         self.paper = FPDF(format="A4")
         self.paper.set_auto_page_break(False)
@@ -207,10 +206,9 @@ class _Sheet:
                 self._fill(left, self.paper.get_y(), width, self._row, _LEVEL)
             for column, wide in widths.items():
                 if column == "bar":
-                    self._bar(number, self.paper.get_x(), wide)
+                    self._bar(row, self._report.content.steps[number].factor, self.paper.get_x(), wide)
                     continue
-                kind = section.kind(columns[column], row)
-                told = shown(row.values[columns[column]], kind, self._zone)
+                kind, told = section.kind(columns[column], row), section.text(columns[column], row, self._zone)
                 style = "B" if row.level else ""
                 self._text(told, 8, _INK, style, width=wide, height=self._row, align="R" if kind in _RIGHT else "L")
         self.paper.set_xy(left, y + min(most, len(section.rows)) * self._row)
@@ -219,26 +217,12 @@ class _Sheet:
                 words.MORE.format(n=len(section.rows) - most), 7, _MUTED, width=width, height=self._row, end=True
             )
 
-    def _bar(self, number: int, left: float, width: float) -> None:
+    def _bar(self, row: Row, factor: str | None, left: float, width: float) -> None:
         """The bar of a step of the waterfall: a level from the left, a loss where the level above ends."""
-        steps = self._report.content.steps
-        if self._scheduled <= 0 or number < 2:
-            return
-        step = steps[number]
-        start = 0
-        if step.factor is not None:
-            level = max(at for at in range(number) if steps[at].factor is None)
-            start = steps[level].us - sum(loss.us for loss in steps[level + 1 : number + 1])
-        first, last = sorted((start, start + step.us))
-        left, width = left + 2, width - 2
-        a, b = (min(max(edge / self._scheduled, 0), 1) for edge in (first, last))
-        self._fill(
-            left + a * width,
-            self.paper.get_y() + 0.8,
-            (b - a) * width,
-            self._row - 1.6,
-            _LOSS.get(step.factor or "", _BAR),
-        )
+        if row.bar is not None:
+            first, last = (left + 2 + edge * (width - 2) for edge in row.bar)
+            colour = _LOSS[factor] if factor else _BAR
+            self._fill(first, self.paper.get_y() + 0.8, last - first, self._row - 1.6, colour)
 
     def _fill(self, x: float, y: float, width: float, height: float, colour: tuple[int, int, int]) -> None:
         if width > 0:

@@ -168,14 +168,14 @@ def _corrections(reader: Reader, chosen: Slice, row: Row, plant: Plant) -> Itera
         SELECT e.ts, e.equipment, e."start", e."end", e.state, coalesce(r.label, e.reason), e.details->>'$.by'
         FROM corrections e LEFT JOIN reasons r ON r.reason = e.reason
         WHERE e.type = 'reclassify' AND e.equipment IN {own} AND NOT EXISTS (
-            FROM corrections t WHERE t.type = 'retract' AND t.equipment = e.equipment AND (t.details->>'$.target') = e.id
-        )
-          AND e."start" < {instant(_us(row["window_end"]))} AND e."end" > {instant(_us(row["window_start"]))}
+            FROM corrections t
+            WHERE t.type = 'retract' AND t.equipment = e.equipment AND (t.details->>'$.target') = e.id
+        ) AND e."start" < {instant(_us(row["window_end"]))} AND e."end" > {instant(_us(row["window_start"]))}
         ORDER BY ALL
         """
     )
     for at, equipment, start, end, state, reason, by in found.iter_rows():
-        told = None if state is None and reason is None else ", ".join(filter(None, (state, reason)))
+        told = ", ".join(filter(None, (words.STATES.get(state, state), reason))) or None
         yield Correction(_us(at), equipment, _us(start), _us(end), told, by)
 
 

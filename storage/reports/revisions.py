@@ -88,10 +88,10 @@ def differences(before: Content, after: Content) -> tuple[Difference, ...]:
 def _cells(section: Section, zone: ZoneInfo) -> Iterator[tuple[tuple[str, str], str]]:
     """Values as shown, by row and column; texts name rows and shares follow from times, so both are left out."""
     for row in section.rows:
-        for at, (column, value) in enumerate(zip(section.columns, row.values, strict=True)):
+        for at, column in enumerate(section.columns):
             kind = section.kind(at, row)
             if kind not in ("text", "clock", "gap") and column.name != "share":
-                yield (row.key, column.name), shown(value, kind, zone)
+                yield (row.key, column.name), section.text(at, row, zone)
 
 
 def _folder(places: Places, equipment: str, shift: str) -> Path:

@@ -1,9 +1,9 @@
 """A report as sections of rows, the same for every way of writing it: what a value is says how it is shown."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from kpis.formats import NONE, clock, clock_duration, count, day, difference, moment, percent, points
@@ -11,6 +11,7 @@ from storage.reports import words
 from storage.reports.content import RATIOS, Content, Report
 from storage.slices import OUTSIDE
 
+_SECOND_US: Final = 1_000_000
 Kind = Literal["text", "ratio", "gap", "pieces", "more", "us", "clock", "moment", "figure", "distance"]
 Value = str | int | float | None
 
@@ -31,13 +32,16 @@ class Column:
 class Row:
     """A row: its values, what it is called (unique in its section), and whether it is a level among losses.
 
-    `ratio`: it is about a ratio, else about pieces.
+    `ratio`: it is about a ratio, else about pieces. `seconds`: its length of time in whole seconds, so chosen that
+    what is shown adds up. `bar`: from where to where its bar goes, of the longest; None: it has none.
     """
 
     key: str
     values: tuple[Value, ...]
     level: bool = False
     ratio: bool = False
+    seconds: int | None = None
+    bar: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ class Section:
         if kind == "distance":
             return "gap" if row.ratio else "more"
         return kind
+
+    def text(self, column: int, row: Row, zone: ZoneInfo) -> str:
+        """A value of a row as people read it."""
+        kind = self.kind(column, row)
+        value = row.values[column] if kind != "us" or row.seconds is None else row.seconds * _SECOND_US
+        return shown(value, kind, zone)
 
 
 def title(content: Content) -> str:
@@ -137,16 +147,34 @@ def _figures(content: Content) -> Section:
 
 def _waterfall(content: Content) -> Section:
     scheduled = next(step.us for step in content.steps if step.name == "scheduled")
-    rows = []
+    rows, left = [], 0
     for step in content.steps:
+        inside = scheduled > 0 and step.name not in ("calendar", "unscheduled")
+        before, left = (left, step.us) if step.factor is None else (left, left - step.us)
+        first, last = (0, step.us) if step.factor is None else sorted((before, left))
+        seconds = _whole(left) if step.factor is None else _whole(before) - _whole(left)
         name = words.STEPS[step.name] if step.factor is None else f"\u2212 {words.STEPS[step.name]}"
-        share = step.us / scheduled if scheduled > 0 and step.name not in ("calendar", "unscheduled") else None
-        told = words.BELONGS_TO[step.factor] if step.factor else None
-        warned = words.FLAGS[step.flag] if step.flag else told
-        rows.append(Row(name, (name, step.us, share, warned), level=step.factor is None))
-    return Section(
-        "waterfall", (Column("step"), Column("us", "us"), Column("share", "ratio"), Column("factor")), tuple(rows)
-    )
+        told = words.FLAGS[step.flag] if step.flag else words.BELONGS_TO[step.factor] if step.factor else None
+        rows.append(
+            Row(
+                name,
+                (name, step.us, step.us / scheduled if inside else None, told),
+                level=step.factor is None,
+                seconds=seconds,
+                bar=(_within(first / scheduled), _within(last / scheduled)) if inside else None,
+            )
+        )
+    columns = (Column("step"), Column("us", "us"), Column("share", "ratio"), Column("factor"))
+    return Section("waterfall", columns, tuple(rows))
+
+
+def _whole(us: int) -> int:
+    """Whole seconds of a level; losses are the differences of these."""
+    return round(us / _SECOND_US)
+
+
+def _within(share: float) -> float:
+    return min(max(share, 0.0), 1.0)
 
 
 def _hours(content: Content) -> Section:
@@ -277,4 +305,4 @@ def _unique(rows: Iterable[Row]) -> Iterator[Row]:
     for row in rows:
         seen[row.key] = seen.get(row.key, 0) + 1
         again = seen[row.key]
-        yield row if again == 1 else Row(f"{row.key} ({again})", row.values, row.level, row.ratio)
+        yield row if again == 1 else replace(row, key=f"{row.key} ({again})")
