@@ -85,7 +85,6 @@ def find(
     marks = pl.concat([quiet_marks(scope, keys, intervals), unmeasured(held)])
     found = raise_alerts(scope, topology, spans, marks, carried, others, *moment)
     rows = told(scope, found.alerts, intervals, held, known, set(carried.select(KEY).iter_rows()))
-    chattering(rows, list(known.values()))
     due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())
     return rows, dict(due.iter_rows())
 
@@ -114,6 +113,7 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     memory.measure(scope, scope.contributors, (begin, moment.minute), horizon, nothing)
     carried = pl.DataFrame(schema=[*ALERTS.items(), ("known_until", pl.Int64())])
     rows, _ = find(scope, Topology(plant), memory, scope.contributors, moment, {}, carried, pl.DataFrame(schema=ALERTS))
+    chattering(rows, [])
     chosen = [
         {name: row.get(name) for name in ROWS.names()}
         for row in rows

@@ -20,7 +20,7 @@ from kpis.plant_alerts import alerts_content
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
 from storage.alert_finding import Moment, after, find, known_from, settled
 from storage.alert_memory import CHANGES, AlertMemory
-from storage.alert_rows import ROWS, Row, compared
+from storage.alert_rows import CHATTER_WITHIN_US, ROWS, Row, chattering, compared
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
 from storage.writer import Transaction
@@ -126,12 +126,12 @@ class Alerting:
         return self._con.execute(statement).pl()
 
     def _recall(self, first: int, paths: Collection[str] | None = None) -> None:
-        """Known alerts that were not over at an instant, from the table."""
+        """Known alerts that were not over at an instant, or so late before that they may chatter, from the table."""
         found = microseconds(
             self._con.execute(
                 "SELECT * FROM alerts WHERE state <> 'withdrawn' "
                 "AND (resolved_at IS NULL OR epoch_us(resolved_at) >= $1)",
-                [first],
+                [first - CHATTER_WITHIN_US],
             ).pl()
         )
         rows = found.with_columns(pl.col("changed_at").cast(ROWS["changed_at"])).iter_rows(named=True)
@@ -251,8 +251,10 @@ class Alerting:
             moment = Moment(horizon, self._minute)
             carried = self._carried(scope, cuts)
             found, due = find(scope, self._topology, self._memory, cuts, moment, self._known, carried, others)
+            found = [row for row in found if _concerned(row, cuts)]
             before = [row for row in self._known.values() if _concerned(row, cuts)]
-            rows, became = compared(before, [row for row in found if _concerned(row, cuts)], horizon, self._clock())
+            chattering(found, [row for row in self._known.values() if not _concerned(row, cuts)])
+            rows, became = compared(before, found, horizon, self._clock())
             inhibiting = {rule.name for rule in self._plant.alerts if rule.inhibits}
             changed = {row["equipment"] for row in rows if row["rule"] in inhibiting}
             hanging = {path: by for by in changed for path in self._topology.hanging(by) & scope.contributors.keys()}
@@ -308,8 +310,9 @@ class Alerting:
             return
         self._forgotten, before = horizon, horizon - 2 * scope.back_us
         self._memory.forget(before)
+        last = before - CHATTER_WITHIN_US
         self._known = {
-            name: row for name, row in self._known.items() if row["resolved_at"] is None or row["resolved_at"] >= before
+            name: row for name, row in self._known.items() if row["resolved_at"] is None or row["resolved_at"] >= last
         }
 
 

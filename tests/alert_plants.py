@@ -89,7 +89,7 @@ for = "2m"
 """
 
 
-def random_log(seed: int, size: int = 90) -> list[Event]:
+def random_log(seed: int, size: int = 70) -> list[Event]:
     """Events of five hours: states, counts, scrap, lost communication, corrections and retractions."""
     chance = random.Random(seed)
     events: list[Event] = []

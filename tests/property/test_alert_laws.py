@@ -21,11 +21,11 @@ def alerts_of(db: Path) -> pl.DataFrame:
 
 
 def parts_of(events: list[Event], chance: random.Random) -> list[list[Event]]:
-    cuts = sorted(chance.sample(range(1, len(events)), 12))
+    cuts = sorted(chance.sample(range(1, len(events)), 7))
     return [events[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path) -> None:
     events, chance = random_log(seed), random.Random(seed)
     fill(tmp_path / "whole", PLANT + RULES, [events])
