@@ -109,9 +109,8 @@ def _marks(con: Connection, ledger: Ledger, spans: pl.DataFrame) -> pl.DataFrame
         events = events_in(con, ranges, ledger.retracted).filter(pl.col("type").is_in(["count", "counter"]))
         asked = questions(ledger, _readings(window.rename({"equipment": "below"})), limit="first_ts")
         before = nearest(con, asked.filter(pl.col("limit") < pl.col("at")), ledger.retracted, before=True)
-        inside = events.join(window.select("unit", "equipment", until="end"), on="equipment").filter(
-            pl.col("ts") < pl.col("until")
-        )
+        reach_of = window.select("unit", "equipment", first="start", until="end")
+        inside = events.join(reach_of, on="equipment").filter(pl.col("ts").is_between("first", "until", closed="left"))
         work = Work(window, events, before, events.clear(), window.clear(), 0)
         made = booked(work, inside).group_by("unit", "ts", "id")
         sums = made.agg(pl.col("product", "order").first(), pl.col("pieces").sum())
