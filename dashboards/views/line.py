@@ -173,9 +173,7 @@ def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.C
     ]
     return [
         cards.Cell(
-            texts.from_to(
-                clock(row.start, board.zone), texts.NOW if row.end > board.horizon else clock(row.end, board.zone)
-            ),
+            texts.from_to(clock(row.start, board.zone), end),
             classes="of-keep",
         ),
         *([cards.number(count(row.wanted))] if targeted else []),
