@@ -26,10 +26,11 @@ Places = npt.NDArray[np.intp]
 _HALF: Final = np.uint64(32)
 _LOWER: Final = np.uint64(0xFFFF_FFFF)
 _ENTRY_BYTES: Final = 12
-_BLOCK: Final = 1024  # values read at least, 4 or 8 KB
+_BLOCK: Final = 1024  # heads read at least, 4 KB
+_TAILS: Final = 128  # tails read at least, 1 KB
 _GAP: Final = 1  # blocks that are read along rather than skipped
-_AT_ONCE: Final = 4096  # keys looked for at once: bounds what is read into memory
-_PART: Final = 1 << 19  # entries merged at once
+_AT_ONCE: Final = 2048  # keys looked for at once: bounds what is read into memory
+_PART: Final = 1 << 18  # entries merged at once
 
 
 class Run(Protocol):
@@ -151,15 +152,15 @@ class FileRun:
     def _find(self, keys: Keys) -> tuple[Places, Numbers]:
         wanted = _heads(keys)
         first, last = (np.maximum(np.searchsorted(self._fences, wanted, side), 1) - 1 for side in ("left", "right"))
-        near = self._blocks(first, last, 0, np.uint32)
+        near = self._blocks(first, last, _BLOCK, 0, np.uint32)
         if (near.values[near.offsets] != self._fences[near.starts // _BLOCK]).any():
             raise self._damaged()
         which, indices = _equal(near.values, wanted)
         if not len(which):
             return which, np.empty(0, dtype=np.uint32)
         places = near.places(indices)
-        block = places // _BLOCK
-        return _same(keys, which, self._blocks(block, block, 4 * self.length, np.uint64).at(places))
+        block = places // _TAILS
+        return _same(keys, which, self._blocks(block, block, _TAILS, 4 * self.length, np.uint64).at(places))
 
     def between(self, low: int, high: int) -> tuple[Heads, Tails]:
         """See Run."""
@@ -172,11 +173,13 @@ class FileRun:
         start = _BLOCK * max(_place(self._fences, head) - 1, 0)
         return start + _place(self._read(4 * start, min(_BLOCK, self.length - start), np.uint32), head)
 
-    def _blocks(self, first: Places, last: Places, offset: int, kind: type[np.unsignedinteger[Any]]) -> _Blocks:
+    def _blocks(
+        self, first: Places, last: Places, block: int, offset: int, kind: type[np.unsignedinteger[Any]]
+    ) -> _Blocks:
         """The blocks from `first` to `last` of each key (both rising) of the column that begins at `offset`."""
         new = np.flatnonzero(first[1:] > last[:-1] + _GAP) + 1
-        starts = _BLOCK * first[np.concatenate([[0], new])]
-        ends = np.minimum(_BLOCK * (last[np.concatenate([new - 1, [len(last) - 1]])] + 1), self.length)
+        starts = block * first[np.concatenate([[0], new])]
+        ends = np.minimum(block * (last[np.concatenate([new - 1, [len(last) - 1]])] + 1), self.length)
         bounds = np.concatenate([[0], np.cumsum(ends - starts)])
         values = np.empty(bounds[-1], dtype=kind)
         size = values.itemsize

@@ -17,7 +17,7 @@ MANY = 20_000
 def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that equal heads reach across several, and parts so small that a merge has many."""
     if request.param:
-        for name, value in (("_BLOCK", 4), ("_PART", 64), ("_GAP", 1), ("_AT_ONCE", 10)):
+        for name, value in (("_BLOCK", 4), ("_TAILS", 2), ("_PART", 64), ("_GAP", 1), ("_AT_ONCE", 10)):
             monkeypatch.setattr(runs, name, value)
 
 
