@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from kpis.plant_model import Calling, Plant
@@ -23,6 +24,14 @@ def matches(patterns: Sequence[str], text: str) -> bool:
     return any(text == pattern or ("*" in pattern and fnmatchcase(text, pattern)) for pattern in patterns)
 
 
+class _While(NamedTuple):
+    """A time in which the same people are there: those called, by whom is asked for."""
+
+    start: int
+    end: int
+    called: dict[tuple[str, ...], tuple[str, ...]]
+
+
 class Roster:
     """The people of a plant file, asked at instants (µs since 1970 UTC)."""
 
@@ -30,9 +39,16 @@ class Roster:
         self._plant = plant
         self._calling: Calling = plant.calling
         self._shifts: dict[tuple[str, str], tuple[int, int, str | None]] = {}
+        self._whiles: dict[str, _While] = {}
 
     def called(self, names: Sequence[str], equipment: str, at: int) -> tuple[str, ...]:
-        """The people meant by roles and names who are there: nobody's twice, in the order of the file."""
+        """The people meant by roles and names who are there: nobody twice, in the order of the file."""
+        known, key = self._while(equipment, at).called, tuple(names)
+        if key not in known:
+            known[key] = self._called(names, equipment, at)
+        return known[key]
+
+    def _called(self, names: Sequence[str], equipment: str, at: int) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for name in names:
             person = self._calling.people.get(name)
@@ -51,6 +67,16 @@ class Roster:
 
     def changes_at(self, equipment: str, at: int) -> int:
         """The next instant at which somebody else may be there: the end of a shift, or of the day."""
+        return self._while(equipment, at).end
+
+    def _while(self, equipment: str, at: int) -> "_While":
+        """The time around an instant in which nothing changes, as far as it is known."""
+        known = self._whiles.get(equipment)
+        if known is None or not known.start <= at < known.end:
+            known = self._whiles[equipment] = _While(at, self._ends_at(equipment, at), {})
+        return known
+
+    def _ends_at(self, equipment: str, at: int) -> int:
         local = _local(self._plant, equipment, at)
         ends = [_instant(local.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY)]
         for calendar in {duty.calendar for duty in self._calling.duty if duty.shifts}:
