@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -68,9 +68,10 @@ class Store:
         return compute(self._reader)
 
     def forget(self) -> None:
-        """Keep no answer: the past was changed, and whoever looks at it is to see that at the next refresh."""
+        """Let no answer be good enough: the past was changed, and who looks is to see that at the next refresh."""
         with self._lock:
-            self._answers.clear()
+            for key, answer in self._answers.items():
+                self._answers[key] = replace(answer, version=None, at=-math.inf)
             self._looked = -math.inf
 
     def close(self) -> None:
@@ -128,7 +129,7 @@ def ask(compute: Callable[[Reader], Value]) -> Value:
 
 
 def forget() -> None:
-    """Keep no answer; see Store.forget."""
+    """Let no answer be good enough; see Store.forget."""
     store().forget()
 
 

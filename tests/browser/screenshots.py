@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from dashboards.routes import PAGES, Route
+from dashboards.routes import PAGES, RECLASSIFY, Route
 from pipelines.replay import read_plant
 from pipelines.simulate import simulate
 from tests.browser.serving import browsing, looked_at, served
+from tests.running import running
 
 PLANT = Path(__file__).parents[2] / "pipelines" / "examples" / "plant.toml"
 UNTIL = "2026-03-24T17:38:00+01:00"
@@ -22,6 +23,7 @@ LINE = "acme/ulm/packing/line-1"
 QUERY = {
     "line": f"?equipment={LINE}",
     "losses": f"?equipment={LINE}&loss=Waiting",
+    "reclassify": f"?equipment={LINE}&period=Dates&from=2026-03-24&to=2026-03-24&queue=Long",
     "why": f"?equipment={LINE}&by=shift",
 }
 WIDTHS = {"": 1440, "-phone": 390}
@@ -37,13 +39,21 @@ def main(folder: Path) -> None:
     with TemporaryDirectory() as scratch:
         db = Path(scratch) / "kpi.duckdb"
         _fill(db, Path(scratch))
-        with served(db) as address, browsing(program) as browser:
-            for route in PAGES:
-                for suffix, width in WIDTHS.items():
-                    page = looked_at(browser, _address(address, route), width)
-                    _whole(page, width)
-                    page.screenshot(path=folder / f"{route.address}{suffix}.png")
-                    page.close()
+        with browsing(program) as browser:
+            with served(db) as address:
+                for route in PAGES:
+                    if route is not RECLASSIFY:
+                        _take(browser, address, route, folder)
+            with running(PLANT, db), served(db, "--role", "lead") as address:
+                _take(browser, address, RECLASSIFY, folder)
+
+
+def _take(browser: Browser, address: str, route: Route, folder: Path) -> None:
+    for suffix, width in WIDTHS.items():
+        page = looked_at(browser, _address(address, route), width)
+        _whole(page, width)
+        page.screenshot(path=folder / f"{route.address}{suffix}.png")
+        page.close()
 
 
 def _fill(db: Path, scratch: Path) -> None:
