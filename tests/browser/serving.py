@@ -1,7 +1,6 @@
 """The dashboard as a user starts it, and a browser that looks at it and at nothing else."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.broker import free_port
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -25,11 +26,11 @@ _SLOW_S = 90
 
 
 @contextmanager
-def served(db: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+def served(
+    db: Path, *options: str, port: int | None = None, environment: dict[str, str] | None = None
+) -> Iterator[str]:
     """The dashboard of a store, for the time of the block; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     command = [sys.executable, "-m", "pipelines.cli", "dashboard", "--db", str(db), "--port", str(port), *options]
     given = os.environ | {"OEEFLOW_DB": ""} | (environment or {})
     started = subprocess.Popen(command, env=given, stderr=subprocess.PIPE, text=True)

@@ -8,10 +8,12 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from dashboards import routes, texts
+from dashboards import roles, routes, texts
 from dashboards import texts_correcting as words
 from dashboards.routes import PAGES, Route
 from kpis.formats import percent
+from tests.broker import free_port
+from tests.browser import login
 from tests.browser.serving import browsing, looked_at, served, shown
 from tests.browser.stores import LINE
 from tests.parts import program
@@ -112,3 +114,32 @@ def test_a_decision_changes_the_figures_on_another_open_page(browser: Browser, e
         expect(losses.locator(".of-strip").first).to_contain_text(percent(270 / 300))
         page.close()
         losses.close()
+
+
+@pytest.mark.slow
+def test_who_signs_in_has_the_role_of_his_group(browser: Browser, filled: Path, tmp_path: Path) -> None:
+    port, elsewhere = free_port(), free_port()
+    with login.provider(elsewhere) as described:
+        file = login.settings(tmp_path / "login.toml", f"http://127.0.0.1:{port}", described)
+        given = {roles.OIDC_FILE: str(file), roles.CLAIM: "groups", roles.LEADS: "shift-leads"}
+        with served(filled / "bottling.duckdb", port=port, environment=given) as found:
+            page = looked_at(browser, f"{found}/{routes.RECLASSIFY.address}")
+            expect(page.get_by_text(words.SIGN_IN_FIRST)).to_be_visible()
+            expect(page.get_by_text(texts.AS_OF)).to_have_count(0)
+            page.get_by_role("button", name=words.SIGN_IN).click()
+            expect(page.get_by_text(words.SIGNED_IN.format(name=login.ANNA, role="lead"))).to_be_visible()
+            page.get_by_role("button", name=words.SIGN_OUT).click()
+            expect(page.get_by_text(words.SIGN_IN_FIRST)).to_be_visible()
+            page.close()
+
+
+@pytest.mark.slow
+def test_a_proxy_says_who_looks(browser: Browser, filled: Path) -> None:
+    given = {roles.USER_HEADER: "X-Forwarded-User", roles.LEADS: "anna"}
+    with served(filled / "bottling.duckdb", environment=given) as found:
+        page = looked_at(browser, found)
+        expect(page.get_by_text(words.NO_NAME)).to_be_visible()
+        page.set_extra_http_headers({"X-Forwarded-User": "anna"})
+        page.goto(f"{found}/{routes.RECLASSIFY.address}")
+        expect(page.get_by_text(words.NO_ENGINE)).to_be_visible()
+        page.close()
