@@ -238,6 +238,8 @@ def _whole_minutes(spans: pl.DataFrame) -> pl.DataFrame:
 def _hulls(spans: pl.DataFrame) -> pl.DataFrame:
     """Spans whose reach from `low` to `high` overlaps, joined."""
     reached = pl.col("high").cum_max().shift(1).over("equipment")
+    # A span that books no pieces says nothing about where those of the others begin.
+    counting = pl.col("count_end") > pl.col("count_start")
     joined = (
         spans.lazy()
         .sort("equipment", "low", "high")
@@ -245,8 +247,10 @@ def _hulls(spans: pl.DataFrame) -> pl.DataFrame:
         .group_by("_new", maintain_order=True)
         .agg(
             pl.col("equipment").first(),
-            pl.col("start", "count_start", "low").min(),
-            pl.col("end", "count_end", "high").max(),
+            pl.col("start", "low").min(),
+            pl.col("end", "high").max(),
+            pl.coalesce(pl.col("count_start").filter(counting).min(), pl.col("start").min()).alias("count_start"),
+            pl.coalesce(pl.col("count_end").filter(counting).max(), pl.col("start").min()).alias("count_end"),
         )
     )
     return joined.drop("_new").with_row_index("unit").collect()

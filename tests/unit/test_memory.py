@@ -109,3 +109,19 @@ def test_a_break_that_begins_around_the_horizon(microseconds: int, tmp_path: Pat
     fill(tmp_path / "kept.duckdb", toml, parts)
     fill(tmp_path / "once.duckdb", toml, [[*chain(*parts)]])
     assert unequal(dump(tmp_path / "once.duckdb"), dump(tmp_path / "kept.duckdb")) == {}
+
+
+@pytest.mark.parametrize(
+    ("seed", "size"),
+    [
+        pytest.param(9119, 4, id="a break begins where the accounted time ends"),
+        pytest.param(9174, 3, id="a ruling on time joins a span that books pieces"),
+        pytest.param(9177, 8, id="a ruling on long ago beside a state from counts"),
+    ],
+)
+def test_a_log_on_time_in_small_parts_gives_what_one_go_gives(seed: int, size: int, tmp_path: Path) -> None:
+    case = random_case(seed, 90)
+    events = in_time(case.events)
+    fill(tmp_path / "parts.duckdb", case.plant_toml, parts_of(events, size))
+    fill(tmp_path / "once.duckdb", case.plant_toml, [events])
+    assert unequal(dump(tmp_path / "once.duckdb"), dump(tmp_path / "parts.duckdb")) == {}
