@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from kpis.alert_scope import KEY, Measure, Scope
+from kpis.alert_scope import KEY, Measure, Reach, Scope
 from kpis.alert_values import measured
 from kpis.plant_alerts import QUIET
 from kpis.work import MINUTE_US
@@ -19,14 +19,17 @@ MARKS = pl.Schema([*SPANS.items(), ("why", pl.String())])
 
 
 def state_spans(scope: Scope, intervals: pl.DataFrame) -> pl.DataFrame:
-    """When the state conditions hold, as whole spans; `intervals` are those of the contributors."""
+    """When the state conditions hold, as whole spans; `intervals` are those of the contributors.
+
+    Rules of the same condition have the same spans: they are found once.
+    """
     known = intervals.select("category", "reason").unique()
     rules = [scope.matching(category, reason) for category, reason in known.iter_rows()]
     matches = known.with_columns(rule=pl.Series(rules, dtype=pl.List(pl.UInt32))).explode("rule").drop_nulls("rule")
     held = intervals.join(matches, on=["category", "reason"], nulls_equal=True)
     if held.is_empty():
         return pl.DataFrame(schema=SPANS)
-    return by_all(scope, held.select("contributor", "rule", "start", "end"))
+    return by_all(scope, scope.alike, held.select("contributor", "rule", "start", "end"))
 
 
 def silence_spans(scope: Scope, gaps: pl.DataFrame) -> pl.DataFrame:
@@ -38,7 +41,7 @@ def silence_spans(scope: Scope, gaps: pl.DataFrame) -> pl.DataFrame:
     rules = pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
     held = gaps.join(rules, how="cross").with_columns(pl.col("start") + pl.col("least"))
     held = held.filter(pl.col("start") < pl.col("end"))
-    return by_all(scope, held.select("contributor", "rule", "start", "end"))
+    return by_all(scope, scope.reach, held.select("contributor", "rule", "start", "end"))
 
 
 def silence_due(scope: Scope, gaps: pl.DataFrame, horizon: int) -> pl.DataFrame:
@@ -47,20 +50,19 @@ def silence_due(scope: Scope, gaps: pl.DataFrame, horizon: int) -> pl.DataFrame:
     waiting = [gaps.select("contributor", due=pl.col("start") + least) for least in silent]
     coming = pl.concat([pl.DataFrame(schema={"contributor": pl.String, "due": pl.Int64}), *waiting])
     coming = coming.filter(pl.col("due") >= horizon)
-    reach = scope.reach_of(coming["contributor"].unique()).select("contributor", "equipment").unique()
+    reach = scope.reach.of(coming["contributor"].unique()).select("contributor", "equipment").unique()
     return coming.join(reach, on="contributor").select("equipment", "due")
 
 
-def by_all(scope: Scope, held: pl.DataFrame, *same: str) -> pl.DataFrame:
+def by_all(scope: Scope, reach: Reach, held: pl.DataFrame, *same: str) -> pl.DataFrame:
     """From spans of contributors and rules to those of equipment: when all hold that have time by then."""
-    reach = scope.reach_of(held["contributor"].unique())
-    rows = held.join(reach, on=["contributor", "rule"])
+    rows = held.join(reach.of(held["contributor"].unique()), on=["contributor", "rule"])
     several = rows.filter(~pl.col("alone"))
     spans = [joined(rows.filter("alone").select(*SPANS.names(), *same), *same)]
     if several.height:
         keys = [*KEY, *same]
         step = pl.lit(1, pl.Int64)
-        all_ = scope.sharing(several.select(KEY).unique()).join(several.select(keys).unique(), on=KEY)
+        all_ = scope.sharing(reach, several.select(KEY).unique()).join(several.select(keys).unique(), on=KEY)
         points = [
             several.select(*keys, at="start", held=step, needed=pl.lit(0, pl.Int64)),
             several.select(*keys, at="end", held=-step, needed=pl.lit(0, pl.Int64)),
@@ -168,5 +170,5 @@ def quiet_marks(scope: Scope, keys: pl.DataFrame, intervals: pl.DataFrame) -> pl
         rules = wanted.filter(pl.col(why) > 0).select("rule", grace=why)
         starts = rows.filter(condition).select("contributor", "start", why=pl.lit(why)).join(rules, how="cross")
         found.append(starts.with_columns(end=pl.col("start") + pl.col("grace")).select(found[0].columns))
-    marks = by_all(scope, pl.concat(found), "why")
+    marks = by_all(scope, scope.reach, pl.concat(found), "why")
     return marks.join(keys, on=KEY, how="semi")

@@ -1,8 +1,9 @@
 """Which rule holds for which equipment, and whose time and pieces decide it: the rules, resolved, as frames."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,42 +42,79 @@ class Measure(NamedTuple):
 
 def in_scope(rule: AlertRule, plant: Plant) -> list[str]:
     """The equipment that a rule is for."""
+    named = {path for path in rule.equipment if path in plant.equipment}
+    patterns = [re.compile(translate(pattern)) for pattern in rule.equipment if "*" in pattern]
     return [
         path
         for path, item in plant.equipment.items()
         if (rule.level is None or item.level == rule.level)
-        and any(path == pattern or ("*" in pattern and fnmatchcase(path, pattern)) for pattern in rule.equipment)
+        and (path in named or rule.equipment == ["*"] or any(pattern.match(path) for pattern in patterns))
     ]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Rows of REACH in order of the contributor, found by it at once."""
+
+    rows: pl.DataFrame
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        return _places(self.rows["contributor"])
+
+    def of(self, contributors: Iterable[str]) -> pl.DataFrame:
+        """The rows of some contributors."""
+        return _slices(self.rows, self._places, contributors)
+
+
+def _places(sorted_: pl.Series) -> dict[str, tuple[int, int]]:
+    """Where the rows of each value begin, and how many there are."""
+    counts = sorted_.to_frame("value").group_by("value", maintain_order=True).len()
+    ends = counts["len"].cum_sum().to_list()
+    return {value: (end - length, length) for (value, length), end in zip(counts.iter_rows(), ends, strict=True)}
+
+
+def _slices(rows: pl.DataFrame, places: Mapping[str, tuple[int, int]], values: Iterable[str]) -> pl.DataFrame:
+    found = [rows.slice(*places[value]) for value in values if value in places]
+    return pl.concat(found) if found else rows.clear()
 
 
 @dataclass(frozen=True)
 class Scope:
     """All rules over the equipment of a plant, given which equipment has events of its own.
 
-    `rules` tells of each rule its times and flags. `reach` holds for each contributor, in order, the rule and equipment
-    whose condition is about its time, whether about that alone, and since when it has time. `limits` are those of each
-    measure. `shares` tells who gives time and pieces to measured equipment.
+    `rules` tells of each rule its times and flags. `members` are the keys in order of equipment, with the first rule of
+    the same condition (`alike`). `reach` holds for each contributor the rule and equipment whose condition is about its
+    time, whether about that alone, and since when it has time; `alike` only for the first of rules alike. `limits` are
+    those of each measure. `shares` tells who gives time and pieces to measured equipment.
     """
 
     plant: Plant
     rules: pl.DataFrame
-    reach: pl.DataFrame
+    members: pl.DataFrame
+    reach: Reach
+    alike: Reach
     limits: Mapping[Measure, pl.DataFrame]
     shares: pl.DataFrame
     _matches: dict[tuple[str, str | None], list[int]] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
-        counts = self.reach.group_by("contributor", maintain_order=True).len()
-        ends = counts["len"].cum_sum().to_list()
-        return {path: (end - length, length) for (path, length), end in zip(counts.iter_rows(), ends, strict=True)}
+    def first_alike(self) -> tuple[int, ...]:
+        """For each rule the first one of the same condition."""
+        return _first_alike(self.plant)
+
+    @cached_property
+    def _of_equipment(self) -> dict[str, tuple[int, int]]:
+        return _places(self.members["equipment"])
+
+    def members_of(self, paths: Iterable[str]) -> pl.DataFrame:
+        """The keys of some equipment."""
+        return _slices(self.members, self._of_equipment, paths)
 
     @cached_property
     def contributors(self) -> Mapping[str, frozenset[str]]:
         """By equipment that any rule is for, whose time or pieces decide it."""
-        pairs = pl.concat(
-            [self.reach.select("equipment", "contributor"), self.shares.select("equipment", "contributor")]
-        )
+        pairs = pl.concat([frame.select("equipment", "contributor") for frame in (self.reach.rows, self.shares)])
         grouped = pairs.unique().group_by("equipment").agg("contributor")
         return {path: frozenset(parts) for path, parts in grouped.iter_rows()}
 
@@ -117,23 +155,19 @@ class Scope:
         """The longest window."""
         return max((LONGEST_SHIFT_US if m.window == SHIFT else m.window for m in self.limits), default=0)
 
-    def reach_of(self, contributors: Iterable[str]) -> pl.DataFrame:
-        """The part of `reach` that some contributors have."""
-        slices = [self.reach.slice(*self._places[path]) for path in contributors if path in self._places]
-        return pl.concat(slices) if slices else self.reach.clear()
-
-    def sharing(self, keys: pl.DataFrame) -> pl.DataFrame:
+    def sharing(self, reach: Reach, keys: pl.DataFrame) -> pl.DataFrame:
         """All contributors of some keys, with when each of them began to have time."""
         paths = {part for path in keys["equipment"].unique() for part in self.contributors[path]}
-        return self.reach_of(sorted(paths)).join(keys, on=KEY, how="semi").select(*KEY, "begun")
+        return reach.of(sorted(paths)).join(keys, on=KEY, how="semi").select(*KEY, "begun")
 
     def matching(self, category: str, reason: str | None) -> list[int]:
-        """The rules about a state whose condition a category and reason fulfil."""
+        """The rules about a state, the first of those alike, whose condition a category and reason fulfil."""
         if (category, reason) not in self._matches:
             self._matches[category, reason] = [
                 number
                 for number, rule in enumerate(self.plant.alerts)
                 if rule.when.kind == "state"
+                and number == self.first_alike[number]
                 and (not rule.when.state or category in rule.when.state)
                 and (not rule.when.reason or reason in rule.when.reason)
             ]
@@ -149,10 +183,18 @@ def grace_of(rule: AlertRule) -> dict[str, int]:
     }
 
 
-def scope_of(plant: Plant, accounted: Mapping[str, int]) -> Scope:
-    """The rules of a plant over its equipment, `accounted` being what has events of its own, and since when."""
-    scopes = [in_scope(rule, plant) for rule in plant.alerts]
-    wanted = {path for paths in scopes for path in paths}
+def scope_of(plant: Plant, accounted: Mapping[str, int], before: Scope | None = None) -> Scope:
+    """The rules of a plant over its equipment, `accounted` being what has events of its own, and since when.
+
+    `before`: the same rules over other equipment, to be quick.
+    """
+    if before is None:
+        scopes = [in_scope(rule, plant) for rule in plant.alerts]
+        members, rules = _members(plant, scopes), _rules(plant)
+        limits: Mapping[Measure, pl.DataFrame] = _limits(plant, scopes)
+    else:
+        members, rules, limits = before.members, before.rules, before.limits
+    wanted = set(members["equipment"].unique())
     parts = [part for part in contributions(plant, accounted) if part.equipment in wanted]
     shares = pl.DataFrame(
         parts,
@@ -167,15 +209,32 @@ def scope_of(plant: Plant, accounted: Mapping[str, int]) -> Scope:
     time = shares.filter("gives_time").select("equipment", "contributor").unique()
     begun = pl.col("contributor").replace_strict(dict(accounted), return_dtype=pl.Int64)
     time = time.with_columns(alone=pl.len().over("equipment") == 1, begun=begun)
+    keys = members.select("equipment", "rule")
+    firsts = members.select("equipment", rule="alike").unique()
+    reach, alike = (
+        Reach(frame.join(time, on="equipment").select(REACH.names()).sort("contributor", "rule", "equipment"))
+        for frame in (keys, firsts)
+    )
+    measured = {path for frame in limits.values() for path in frame["equipment"]}
+    shares = shares.filter(pl.col("equipment").is_in(list(measured)))
+    return Scope(plant, rules, members, reach, alike, limits, shares)
+
+
+def _members(plant: Plant, scopes: list[list[str]]) -> pl.DataFrame:
+    firsts = _first_alike(plant)
+    schema = {"equipment": pl.String, "rule": pl.UInt32, "alike": pl.UInt32}
     pairs = [
-        pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}).with_columns(rule=pl.lit(number, pl.UInt32))
+        pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}).with_columns(
+            rule=pl.lit(number, pl.UInt32), alike=pl.lit(firsts[number], pl.UInt32)
+        )
         for number, paths in enumerate(scopes)
     ]
-    keys = pl.concat(pairs) if pairs else pl.DataFrame(schema={"equipment": pl.String, "rule": pl.UInt32})
-    reach = keys.join(time, on="equipment").select(REACH.names()).sort("contributor", "rule", "equipment")
-    limits = _limits(plant, scopes)
-    measured = {path for frame in limits.values() for path in frame["equipment"]}
-    return Scope(plant, _rules(plant), reach, limits, shares.filter(pl.col("equipment").is_in(list(measured))))
+    return pl.concat([pl.DataFrame(schema=schema), *pairs]).sort("equipment", "rule")
+
+
+def _first_alike(plant: Plant) -> tuple[int, ...]:
+    seen: dict[str, int] = {}
+    return tuple(seen.setdefault(rule.when.model_dump_json(), number) for number, rule in enumerate(plant.alerts))
 
 
 def _rules(plant: Plant) -> pl.DataFrame:

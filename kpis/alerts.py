@@ -113,9 +113,12 @@ def worth(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans that can have an alert by now, and when those that still wait for `for` are due, as DUE.
 
-    Most stops are over before they are worth a word; they are not looked at any closer.
+    `spans` are those of the first rules alike. Most stops are over before they are worth a word; they are not looked at
+    any closer.
     """
-    rows = spans.join(scope.settled(horizon, minute), on="rule")
+    members = scope.members_of(spans["equipment"].unique())
+    rows = spans.rename({"rule": "alike"}).join(members, on=["alike", "equipment"])
+    rows = rows.join(scope.settled(horizon, minute), on="rule")
     rows = rows.join(carried.select(KEY).unique().with_columns(known=pl.lit(value=True)), on=KEY, how="left")
     ripe = pl.min_horizontal("end", "now") - pl.col("start") > pl.col("for_us")
     needed = ripe | pl.col("known").fill_null(value=False) | (pl.col("keep_us") > 0)

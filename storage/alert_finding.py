@@ -74,9 +74,10 @@ def find(
     intervals, _ = memory.of(parts, moment.horizon)
     held = memory.held.filter(mine)
     silent = memory.silent(parts, moment.horizon)
-    conditions = [state_spans(scope, intervals), silence_spans(scope, silent), minute_spans(held)]
-    spans = pl.concat([frame.select(SPANS.names()) for frame in conditions]).filter(mine)
-    spans, waiting = worth(scope, spans, carried, *moment)
+    states = state_spans(scope, intervals).filter(mine)
+    states, waiting = worth(scope, states, carried, *moment)
+    others_ = pl.concat([silence_spans(scope, silent).filter(mine), minute_spans(held)])
+    spans = pl.concat([states, others_.select(SPANS.names())])
     waiting = pl.concat([waiting, silence_due(scope, silent, moment.horizon).filter(mine)])
     waiting = waiting.group_by("equipment").agg(pl.col("due").min())
     keys = pl.concat([spans.select(KEY), carried.select(KEY)]).unique()

@@ -87,7 +87,7 @@ def _reasons(scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame) -> dic
     rows = alerts.with_row_index("place").filter(pl.col("rule").is_in(states))
     if rows.is_empty():
         return {}
-    reach = scope.reach_of(intervals["contributor"].unique())
+    reach = scope.reach.of(intervals["contributor"].unique())
     given = intervals.filter(pl.col("reason").is_not_null()).select("contributor", "start", "end", "reason")
     found = rows.select("place", *KEY, "since", "resolved_at").join(reach, on=KEY).join(given, on="contributor")
     over = pl.col("start") < pl.col("resolved_at").fill_null(2**62)

@@ -109,7 +109,7 @@ class Alerting:
         parts = {part for part, at in ledger.accounted.items() if self._accounted.get(part) != at}
         parts |= self._accounted.keys() - ledger.accounted.keys()
         self._accounted = dict(ledger.accounted)
-        self._scope = scope = scope_of(self._plant, self._accounted)
+        self._scope = scope = scope_of(self._plant, self._accounted, old)
         moved = [
             path
             for path, its in scope.contributors.items()
