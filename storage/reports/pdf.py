@@ -103,13 +103,13 @@ class _Sheet:
         revision = f"{words.FACTS['revision']} {told['revision']}"
         self._text(revision, 12, _INK, "B", width=_WIDTH * 0.28, height=8, align="R", end=True)
         where = f"{told['equipment']}  ·  {told['from']} \u2013 {told['to']}  ·  {told['status']}"
-        self._text(where, 8, _MUTED, width=_WIDTH * 0.72)
-        signed = words.NOT_SIGNED if self._report.signed is None else f"{words.FACTS['signed']} {told['signed']}"
-        self._text(signed, 8, _MUTED, width=_WIDTH * 0.28, align="R", end=True)
+        self._text(where, 8, _MUTED, width=_WIDTH, end=True)
         asked = (f"{words.FACTS[name]} {told[name]}" for name in ("as of", "definition"))
         coverage = next(figure.value for figure in self._report.content.figures if figure.name == "coverage")
-        known = f"{words.FIGURES['coverage']} {percent(coverage)}"
-        self._text("  ·  ".join((*asked, known)), 8, _MUTED, width=_WIDTH, end=True)
+        known = "  ·  ".join((*asked, f"{words.FIGURES['coverage']} {percent(coverage)}"))
+        self._text(known, 8, _MUTED, width=_HALF)
+        signed = words.NOT_SIGNED if self._report.signed is None else f"{words.FACTS['signed']} {told['signed']}"
+        self._text(signed, 8, _INK, width=_WIDTH - _HALF, align="R", end=True)
         self.paper.ln(2)
 
     def figures(self) -> None:
