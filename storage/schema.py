@@ -280,7 +280,7 @@ TABLES = (
             ("since", "TIMESTAMPTZ", "since when the condition holds"),
             ("fired_at", "TIMESTAMPTZ", "when it had held for as long as the rule asks; null: suppressed all the time"),
             ("resolved_at", "TIMESTAMPTZ", "when it was over; null: it is not"),
-            ("suppressed_by", "VARCHAR", "why it did not fire: an account, a grace, no data, or equipment that explains it"),
+            ("suppressed_by", "VARCHAR", "why it did not fire: an account, a grace, no data, or what explains it"),
             ("reason", "VARCHAR", "last reason given while the condition held; null: none"),
             ("value", "DOUBLE", "what was measured when it fired; behind plan in microseconds; null: nothing is"),
             ("chattering", "BOOLEAN", "whether it is at least the third of its rule and equipment within half an hour"),
