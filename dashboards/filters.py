@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import reading, texts
 from dashboards.board import Board
-from kpis.formats import day, local
+from kpis.formats import local
 from kpis.registry import DEFINITIONS
 from storage import slices
 from storage.slices import OUTSIDE, Slice
@@ -61,19 +61,16 @@ def definition(board: Board) -> str:
 
 
 def shift(board: Board, path: str, first: date, last: date, key: str, title: str) -> str | None:
-    """One shift of an equipment on these production days, the newest unless another is chosen; None: there is none."""
+    """One shift of an equipment on these production days, the newest unless another is chosen; None: there is none.
+
+    It is named as everywhere, `2026-03-24/late`, so that the address leads to the same one next year.
+    """
     known = reading.read(
         ("worked", path, first, last), lambda reader: slices.worked(reader, path, first, last), keep_s=60
     )
     if st.session_state.get(key) not in (None, *known):
         st.session_state[key] = None
-    return st.selectbox(title, known, index=0 if known else None, key=key, bind="query-params", format_func=_shift_told)
-
-
-def _shift_told(name: str) -> str:
-    on, _, shift = name.partition("/")
-    told = day(date.fromisoformat(on))
-    return told if shift == OUTSIDE else f"{told}, {shift}"
+    return st.selectbox(title, known, index=0 if known else None, key=key, bind="query-params")
 
 
 def today(board: Board, path: str) -> date:
@@ -115,6 +112,8 @@ def _dates(board: Board, last: date) -> tuple[date, date]:
 
 def _several(place: "st.delta_generator.DeltaGenerator", name: str, title: str, there: list[str]) -> tuple[str, ...]:
     """A choice among what there is; what the address names but is not there any more selects nothing."""
+    if not isinstance(st.session_state.get(name, []), list):  # left by a page that takes one of them
+        del st.session_state[name]
     picked = place.multiselect(
         title, there, key=name, bind="query-params", placeholder=texts.ALL,
         format_func=lambda value: texts.OUTSIDE[name] if value == OUTSIDE else value,
