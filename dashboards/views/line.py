@@ -93,6 +93,8 @@ def _figures(board: Board, path: str) -> None:
             frame.link(routes.WHY, texts.WHY_SHIFT, "account_tree", equipment=path, by="shift", at=at)
             period = texts.PERIODS["shift" if shift["shift"] else "today"]
             frame.link(routes.LOSSES, texts.WHERE_WENT, "waterfall_chart", equipment=path, period=period)
+            if shift["shift"] is not None:
+                frame.link(routes.REPORT, texts.REPORT, "assignment", equipment=path, shift=shift["shift"])
 
 
 def _figure(board: Board, path: str, kpi: str, now: Row | None, shift: Row | None) -> str:

@@ -1,6 +1,7 @@
 """Shift report: what is handed over, as on paper; signed off here, and taken as a file."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import date, timedelta
 from functools import partial
 from html import escape
 from typing import Final
@@ -19,7 +20,6 @@ from storage.reports.sections import Row, Section, facts, sections, title
 from storage.reports.writing import MEDIA_TYPES, FileKind, file_name, written
 
 _DAYS: Final = 31
-_KEEP_S: Final = 30
 _MOST: Final = 25
 """Rows shown of a section: all hours of the longest day."""
 _FILES: Final[tuple[FileKind, ...]] = ("pdf", "xlsx", "csv")
@@ -38,17 +38,27 @@ def screen(board: Board) -> None:
         path = filters.equipment(board)
     today = filters.today(board, path)
     with middle:
-        shift = filters.shift(board, path, today - timedelta(days=_DAYS), today, "shift", texts.SHIFT)
+        first = min(today - timedelta(days=_DAYS), _asked(today))
+        shift = filters.shift(board, path, first, today, "shift", texts.SHIFT)
     if shift is None:
         st.html(cards.empty(texts.NO_SHIFTS.format(n=_DAYS)))
         return
-    content = reading.read(("report", path, shift), lambda reader: reports.read(reader, path, shift), keep_s=_KEEP_S)
+    content = reading.read(
+        ("report", path, shift), lambda reader: reports.read(reader, path, shift), keep_s=reading.KEEP_S
+    )
     now = revisions.current(reading.places(), content)
     with right:
         shown = _revision(now)
     _deeds(shown, latest=shown is now)
     with frame.card("sheet"):
         _sheet(shown)
+
+
+def _asked(today: date) -> date:
+    """The production day that the address names, however long ago; else today."""
+    with suppress(ValueError):
+        return date.fromisoformat(st.query_params.get("shift", "").partition("/")[0])
+    return today
 
 
 def _revision(now: Report) -> Report:

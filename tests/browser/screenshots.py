@@ -23,6 +23,9 @@ LINE = "acme/ulm/packing/line-1"
 QUERY = {
     "line": f"?equipment={LINE}",
     "losses": f"?equipment={LINE}&loss=Waiting",
+    "quality": f"?equipment={LINE}",
+    "compare": f"?equipment={LINE}",
+    "report": f"?equipment={LINE}&shift=2026-03-24/late",
     "reclassify": f"?equipment={LINE}&period=Dates&from=2026-03-24&to=2026-03-24&queue=Long",
     "why": f"?equipment={LINE}&by=shift",
 }
