@@ -78,7 +78,7 @@ def _compared(board: Board, by: str | None, row: Row, definition: str) -> list[c
     bar = cards.bar(oee, target, f"{name}: {cards.against(oee, target)}")
     label = cards.link(routes.LOSSES.address, name, equipment=path) if by == "line" else escape(name)
     return [
-        cards.Cell(html=label, title=path if by == "line" else "", classes="of-keep"),
+        cards.Cell(html=label, title=path if by == "line" else "", classes="" if by == "line" else "of-keep"),
         cards.Cell(html=bar, classes="of-stretch"),
         cards.number(percent(oee), below=oee is not None and target is not None and oee < target),
         *(cards.number(percent(row[kpi]), more="of-wide") for kpi in _FACTORS[1:]),

@@ -43,8 +43,7 @@ def screen(board: Board) -> None:
     st.html(cards.title(texts.PACE, texts.PACE_NOTE))
     st.html(_pace(products, sums, definition))
     if chosen.first != chosen.last:
-        with frame.card("yields"):
-            _yields(chosen, definition)
+        _yields(chosen, definition)
 
 
 def _headline(board: Board, chosen: Slice, sums: Row) -> str:
@@ -153,11 +152,11 @@ def _yields(chosen: Slice, definition: str) -> None:
         lambda reader: slices.sums(reader, chosen, definition, "production_date"),
         keep_s=_KEEP_S,
     )
-    st.html(cards.title(texts.YIELD_TREND))
-    if rows := throughput.yields(days):
-        _chart(rows, charts.YIELD, texts.YIELD_TREND, "yield-chart")
-    else:
-        st.html(cards.empty(texts.NO_PIECES))
+    rows = throughput.yields(days)
+    if len(rows) > 1:
+        with frame.card("yields"):
+            st.html(cards.title(texts.YIELD_TREND))
+            _chart(rows, charts.YIELD, texts.YIELD_TREND, "yield-chart")
 
 
 def _chart(rows: list[dict[str, Any]], spec: charts.Spec, alt: str, key: str) -> None:

@@ -139,9 +139,11 @@ def _figures(report: Report, section: Section) -> tuple[str, str]:
     named = {figure.name: figure for figure in report.content.figures}
     ratios = "".join(_ratio(named[name], told[words.FIGURES[name]]) for name in _RATIOS)
     rest = [(called, told[called]) for name, called in words.FIGURES.items() if name not in _RATIOS]
-    good = next(row for row in section.rows if row.key == words.FIGURES["good"])
-    wanted = (words.WANTED, section.text(2, good, zone))
-    return f'<div class="of-kpi">{ratios}</div>', cards.facts([wanted, *rest])
+    if named["good"].target is not None:
+        at = next(at for at, row in enumerate(section.rows) if row.key == words.FIGURES["good"])
+        wanted = section.text(2, section.rows[at], zone)
+        rest.insert(2, (words.WANTED, wanted))
+    return f'<div class="of-kpi">{ratios}</div>', cards.facts(rest)
 
 
 def _ratio(figure: Figure, told: str) -> str:

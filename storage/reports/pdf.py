@@ -45,7 +45,7 @@ _WIDTHS: Final = {
     "differences": {"section": 36.0, "row": 70.0, "column": 26.0, "before": 27.0, "after": 27.0},
 }
 """Which columns there are on paper, and how wide they are in mm."""
-_MOST: Final = {"stops": 8, "reasons": 8, "rejects": 5, "made": 5, "corrections": 4, "differences": 6}
+_MOST: Final = {"stops": 8, "reasons": 8, "rejects": 5, "made": 5, "corrections": 4, "differences": 8}
 _AROUND: Final = 11.5
 """Height of the title, the head and the gap of a section, in mm."""
 _BESIDE: Final = (("waterfall", "hours"), ("stops", "reasons"), ("rejects", "made"))

@@ -78,7 +78,7 @@ FIGURES: Final = FACTORS | {
     "rework": "Rework",
     "first_pass_yield": "First pass yield",
 }
-WANTED: Final = "Good pieces that the target asks for"
+WANTED: Final = "Asked for by the target"
 SIGNED: Final = "{at} by {by}"
 NOT_SIGNED: Final = "not signed off"
 COLUMNS: Final = {
