@@ -29,6 +29,9 @@ from storage.slices import OUTSIDE, Slice
 
 _NAMES: Final = {**words.STEPS, **words.STATES}
 _DAY: Final = timedelta(days=1)
+_ATTEMPTS: Final = 5
+"""How often a report is read anew because the engine changed its shift meanwhile. One under way may change each time:
+then its parts may be a second apart, and it cannot be signed off yet."""
 
 Row = dict[str, Any]
 
@@ -41,7 +44,17 @@ def read(reader: Reader, equipment: str, shift: str) -> Content:
     """
     plant = load_plant(reader.plant_text())
     chosen = slices.one_shift(equipment, shift)
-    row = _row(reader, chosen, shift, plant.oee_definition)
+    for _ in range(_ATTEMPTS):
+        row = _row(reader, chosen, shift, plant.oee_definition)
+        found = _content(reader, plant, chosen, shift, row)
+        if _row(reader, chosen, shift, plant.oee_definition) == row:
+            break
+    return found
+
+
+def _content(reader: Reader, plant: Plant, chosen: Slice, shift: str, row: Row) -> Content:
+    (horizon,) = reader.query("SELECT horizon FROM horizons").row(0)
+    equipment = chosen.equipment
     targets = plant.equipment[equipment].targets
     timed = reader.query(f"SELECT contributor FROM contributors WHERE equipment = {text(equipment)} AND gives_time")
     target = targets.get("oee", _target(plant, timed["contributor"].to_list()))
@@ -52,7 +65,6 @@ def read(reader: Reader, equipment: str, shift: str) -> Content:
     figures = [Figure(name, row[name], target if name == "oee" else targets.get(name)) for name in RATIOS]
     figures.append(Figure("good", row["good"], wanted))
     figures += [Figure(name, row[name], None) for name in ("scrap", "rework")]
-    (horizon,) = reader.query("SELECT horizon FROM horizons").row(0)
     return Content(
         plant.name,
         plant.timezone,
@@ -98,7 +110,7 @@ def _row(reader: Reader, chosen: Slice, shift: str, definition: str) -> Row:
         pl.col("equipment") == chosen.equipment, pl.col("production_date") == chosen.first
     )
     name = None if chosen.shifts == (OUTSIDE,) else shift
-    for row in rows.iter_rows(named=True):
+    for row in rows.drop("changed_at").iter_rows(named=True):
         if row["shift"] == name:
             return row
     msg = f'{chosen.equipment} has no time in a shift "{shift}"'
