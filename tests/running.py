@@ -17,7 +17,7 @@ from storage.places import Places
 from storage.running import Running
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def until(what: Callable[[], object], seconds: float = PATIENCE) -> None:

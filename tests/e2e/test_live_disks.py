@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,12 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 def fill_up(folder: Path, left: int) -> Path:
     """A file that leaves so many bytes on a disk."""
     path = folder / "big"
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free - left)
+        for _ in range(100):
+            free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+            with suppress(OSError):  # the engine took some of it in between
+                os.posix_fallocate(file.fileno(), 0, free - left)
+                break
     return path
 
 
