@@ -12,11 +12,11 @@ from kpis.work import BEGINNING, SPANS, Work, last_per_instant
 UNKNOWN = "unknown"
 
 
-def categories(plant: Plant, state: str = "state") -> pl.Expr:
-    """Category of a source state name; a name that nobody knows is unknown."""
+def categories(plant: Plant) -> pl.Expr:
+    """Category of the source state name in `state`; a name that nobody knows is unknown."""
     names = {name: name for name in ("producing", "setup", "down", "idle", "planned", UNKNOWN)}
     names.update(plant.states)
-    return pl.col(state).replace_strict(names, default=UNKNOWN, return_dtype=pl.String)
+    return pl.col("state").replace_strict(names, default=UNKNOWN, return_dtype=pl.String)
 
 
 def by_reason(plant: Plant, category: pl.Expr, reason: pl.Expr) -> pl.Expr:
