@@ -1,4 +1,4 @@
-"""What people do about alerts: acknowledge, take, comment, shelve; journalled, but no events of the plant."""
+"""What people do about alerts: acknowledge, take, comment, shelve, unshelve; journalled, but no events of the plant."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -20,6 +20,7 @@ ACTIONS: Final = pl.Schema(
         "comment": pl.String,
     }
 )
+_KINDS: Final = "acknowledge, take, comment, shelve and unshelve"
 LONGEST_SHELF_US: Final = 7 * 86_400_000_000
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
@@ -35,7 +36,7 @@ class Action(BaseModel):
 
     action: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
     alert: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-    kind: Literal["acknowledge", "take", "comment", "shelve"]
+    kind: Literal["acknowledge", "take", "comment", "shelve", "unshelve"]
     by: Annotated[str, Field(min_length=1, max_length=100)]
     way: Literal["command", "page", "link"]
     at: int
@@ -62,7 +63,7 @@ def read_action(payload: bytes) -> Action:
         place = ".".join(str(part) for part in first["loc"])
         said = first["msg"][:1].lower() + first["msg"][1:]
         message = f"{place}: {said}" if place else said
-        raise ConfigError(message, hint="kind is acknowledge, take, comment or shelve; by says who") from error
+        raise ConfigError(message, hint=f"kind is one of {_KINDS}; by says who") from error
 
 
 def as_frame(actions: list[Action]) -> pl.DataFrame:

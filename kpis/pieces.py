@@ -16,13 +16,13 @@ def booked(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
     Rows of `unit`, `ts`, `id`, `quality`, `reason`, `product`, `order` and `pieces`. Readings of 10, 14 and 3 are 0, 4
     and 3 pieces: the first is the baseline, and the drop is a reset.
     """
-    return pl.concat([_counts(mine), _readings(work, mine)]).filter(pl.col("pieces") != 0)
+    return pl.concat([_counts(mine), _readings(work, mine).filter(pl.col("pieces") != 0)])
 
 
 def _counts(mine: pl.DataFrame) -> pl.DataFrame:
-    counts = mine.filter(pl.col("type") == "count")
-    return pl.concat(
-        counts.select(
+    counts = mine.lazy().filter(pl.col("type") == "count")
+    parts = [
+        counts.filter(pl.col(quality) != 0).select(
             "unit",
             "ts",
             "id",
@@ -34,7 +34,8 @@ def _counts(mine: pl.DataFrame) -> pl.DataFrame:
             pieces=pl.col(quality),
         )
         for quality in QUALITIES
-    )
+    ]
+    return pl.concat(pl.collect_all(parts))
 
 
 def _readings(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
@@ -75,22 +76,24 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
     `facts` tell what was in force: `unit`, `start` and the facts, covering every instant that pieces are booked at.
     What a count itself says about product and order beats what was in force.
     """
-    spans = work.spans.select("unit", "equipment", "count_start", "count_end")
-    minute = floor_minute(pl.col("ts"))
-    facts = facts.sort("unit", "start", "end").with_row_index("fact")
-    # Sums by fact and minute first: only those few rows need to know what was in force.
-    sums = (
-        pieces.with_columns(fact=_fact_at(pieces, facts), window_start=minute)
-        .lazy()
-        .join(spans.lazy(), on="unit")
-        .filter(pl.col("ts").is_between("count_start", "count_end", closed="left"))
-        .group_by("unit", "equipment", "fact", "window_start", "quality", "reason", "product", "order")
-        .agg(pl.col("pieces").sum())
-        .collect()
+    facts = _force(facts)
+    minutes = pieces.join(work.spans.select("unit", "count_start", "count_end"), on="unit", how="left")
+    minutes = minutes.with_columns(fact=_fact_at(minutes, facts), window_start=floor_minute(pl.col("ts")))
+    minutes = minutes.filter(pl.col("ts").is_between("count_start", "count_end", closed="left"))
+    # Sums by fact and minute first: only those few rows need to know what was in force. Most pieces name nothing
+    # themselves, and keys that are numbers make sums twice as fast.
+    told = ["reason", "product", "order"]
+    plain = pl.all_horizontal(pl.col(told).is_null())
+    sums = pl.concat(
+        [
+            minutes.filter(plain).group_by("fact", "window_start", "quality").agg(pl.col("pieces").sum()),
+            minutes.filter(~plain).group_by("fact", "window_start", "quality", *told).agg(pl.col("pieces").sum()),
+        ],
+        how="diagonal",
     )
     if sums.is_empty():
         return pl.DataFrame(schema=PIECES)
-    force = facts.select("fact", "shift", "production_date", "run_start", in_order="order", in_product="product")
+    force = facts.rename({"order": "in_order", "product": "in_product"}).drop("unit", "start")
     sums = with_force(sums.join(force, on="fact", how="left"))
     cycle = ideal_cycles(sums.select("equipment", "product").unique(), plant)
     sums = sums.join(cycle, on=["equipment", "product"], how="left", nulls_equal=True)
@@ -101,10 +104,18 @@ def by_minute(work: Work, pieces: pl.DataFrame, facts: pl.DataFrame, plant: Plan
         .agg(
             pieces=pl.col("pieces").sum(),
             ideal_us=(pl.col("pieces") * ideal.fill_null(0)).sum(),
-            no_ideal=pl.col("pieces").filter(ideal.is_null()).sum(),
+            no_ideal=pl.when(ideal.is_null()).then("pieces").otherwise(0).sum(),
         )
         .select(PIECES.names())
     )
+
+
+def _force(facts: pl.DataFrame) -> pl.DataFrame:
+    """What pieces are booked under, numbered, each from its `start` on: facts that differ in nothing else are one."""
+    columns = ["unit", "equipment", "shift", "production_date", "run_start", "order", "product"]
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in columns)
+    facts = facts.sort("unit", "start", "end").filter(changed)
+    return facts.select("start", *columns).with_row_index("fact")
 
 
 def _fact_at(pieces: pl.DataFrame, facts: pl.DataFrame) -> pl.Series:

@@ -166,6 +166,19 @@ class Dispatcher:
             self._guarded(recipient, bundles, sent.get(recipient or "", ()), now, planned)
         return planned
 
+    def next_call(self, case: Case, now: int) -> tuple[int, tuple[str, ...]] | None:
+        """When and whom the next step of an open alert calls if nobody acknowledges it; None: it goes no further."""
+        route = self.route(case)
+        if route is None or not case.open or case.acknowledged_by is not None:
+            return None
+        reached = max((told.level for told in case.told), default=-1)
+        notes = list(self._next(case, route, reached, now))
+        if not notes:
+            return None
+        held = max(quiet_until(route.quiet, self._plant, case.equipment, now) or 0, case.shelved_until)
+        called = tuple(note.recipient for note in notes if note.recipient is not None)
+        return max(min(note.due for note in notes), held), called
+
     def _notes(self, case: Case, route: Route, now: int, planned: Planned) -> Iterator[Note]:
         """All that is or will be due of an alert as things stand."""
         until = quiet_until(route.quiet, self._plant, case.equipment, now)

@@ -47,8 +47,13 @@ def own(work: Work) -> pl.DataFrame:
         first=pl.min_horizontal("start", "count_start"),
         last=pl.max_horizontal("end", "count_end"),
     )
-    events = work.events.lazy().select(*_OWN).join(spans.lazy(), on="equipment", how="inner")
-    return events.filter(pl.col("ts").is_between("first", "last", closed="left")).drop("first", "last").collect()
+    # With one span for each equipment a left join adds columns; any other copies all the events.
+    single = not spans["equipment"].is_duplicated().any()
+    events = work.events.select(_OWN).join(
+        spans, on="equipment", how="left" if single else "inner", maintain_order="left"
+    )
+    inside = pl.col("ts").is_between("first", "last", closed="left").fill_null(value=False)
+    return events.filter(inside).drop("first", "last")
 
 
 def inherited(work: Work, plant: Plant) -> pl.DataFrame:

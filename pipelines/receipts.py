@@ -76,7 +76,7 @@ class Receipts:
 
 def _judged(pending: Pending, origin: pl.DataFrame) -> pl.DataFrame:
     """Events by the `offset` of their message and their `index` in it; what is neither new nor rejected is repeated."""
-    new = pending.new.select("line", taken=pl.lit(value=True))
+    new = pending.admitted.new.select("line", taken=pl.lit(value=True))
     rejected = pending.rejected.select("line", "reason", "detail").unique("line", keep="first")
     return (
         origin.join(new, on="line", how="left")

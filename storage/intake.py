@@ -12,16 +12,17 @@ from storage.history import EVENT_FIELDS, events_of, first_accounted
 from storage.ids import SeenIds, keys
 from storage.ledger import ACCOUNTABLE, Ledger, first_own, kinds_of
 from storage.planning import Taken
-from storage.runs import Numbers, Places
+from storage.runs import Keys, Numbers, Places
 
-CORRECTIONS = ("reclassify", "retract")
+IS_CORRECTION = (pl.col("type") == "reclassify") | (pl.col("type") == "retract")
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A batch after the door: `new` events, `rejected` rows, and how many were `duplicates` or `late`."""
+    """A batch after the door: `new` events and their keys, `rejected` rows, how many were `duplicates` or `late`."""
 
     new: pl.DataFrame
+    keys: Keys
     rejected: pl.DataFrame
     duplicates: int
     late: int
@@ -43,12 +44,13 @@ def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, u
     if suspect.any():
         stored = events_of(con, _asked(events, places, flushes))
         new, duplicates, reused = _compared(events.filter(suspect), stored, events.filter(~suspect))
+        batch = keys(new)
         rejected.append(
             _rejected(reused, "id_reused", "another event of this equipment with other content has this id; it stays")
         )
     told = ledger.told
-    late = 0 if told is None else new.filter(pl.col("ts") < told).height
-    return Admitted(new, pl.concat(rejected), duplicates, late)
+    late = 0 if told is None else int((new["ts"] < told).sum())
+    return Admitted(new, batch, pl.concat(rejected), duplicates, late)
 
 
 def _identified(events: pl.DataFrame) -> pl.DataFrame:
@@ -103,20 +105,20 @@ def _rejected(events: pl.DataFrame, reason: str, detail: str) -> pl.DataFrame:
 
 def digest(con: Connection, ledger: Ledger, ids: SeenIds, new: pl.DataFrame) -> tuple[Taken, Ledger]:
     """What new events change, and the ledger with their corrections and first instants."""
-    retractions = new.filter(pl.col("type") == "retract").select(
+    columns = list(EVENT_FIELDS)
+    corrections, others = new.filter(IS_CORRECTION).select(columns), new.filter(~IS_CORRECTION).select(columns)
+    retractions = corrections.filter(pl.col("type") == "retract").select(
         "equipment", target=pl.col("details").str.json_path_match("$.target")
     )
     fresh = retractions.unique().join(ledger.retracted, on=["equipment", "target"], how="anti")
     retracted = pl.concat([ledger.retracted, fresh])
-    columns = list(EVENT_FIELDS)
     targets = fresh.rename({"target": "id"})
-    removed = events_of(con, _asked(targets, *ids.find(keys(targets)))) if fresh.height else new.select(columns).clear()
+    removed = events_of(con, _asked(targets, *ids.find(keys(targets)))) if fresh.height else corrections.clear()
     removed = removed.filter(pl.col("type") != "retract")
-    effective = _kept(new.select(columns), retracted)
-    rulings = effective.filter(pl.col("type") == "reclassify")
+    rulings = _kept(corrections.filter(pl.col("type") == "reclassify"), retracted)
     unruled = removed.filter(pl.col("type") == "reclassify")
-    added = effective.filter(~pl.col("type").is_in(CORRECTIONS))
-    gone = removed.filter(~pl.col("type").is_in(CORRECTIONS))
+    added = _kept(others, retracted)
+    gone = removed.filter(~IS_CORRECTION)
     ruled = set(rulings["equipment"])
     after = replace(
         ledger,
@@ -126,9 +128,11 @@ def digest(con: Connection, ledger: Ledger, ids: SeenIds, new: pl.DataFrame) -> 
         # A ruling on time to come changes when its equipment is due.
         due={path: at for path, at in ledger.due.items() if path not in ruled},
     )
-    kinds = kinds_of(added)
+    all_kinds = kinds_of(others)
+    kinds = all_kinds if added.height == others.height else kinds_of(added)
     first = _moved(con, ledger, after, kinds, gone)
-    return Taken(added, gone, pl.concat([rulings, unruled]), kinds, first), after
+    seen = pl.concat([all_kinds, kinds_of(corrections)])
+    return Taken(added, gone, pl.concat([rulings, unruled]), kinds, seen, first), after
 
 
 def _kept(events: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:

@@ -246,6 +246,8 @@ class Outbox:
                 case = replace(case, acknowledged_by=action["by"])
             elif action["kind"] == "shelve":
                 case = replace(case, shelved_until=action["until"])
+            elif action["kind"] == "unshelve":
+                case = replace(case, shelved_until=min(case.shelved_until, action["at"]))
             self._cases[action["alert"]] = case
 
     def _tell(self, transaction: Transaction, now: int) -> None:

@@ -27,14 +27,15 @@ class Taken:
     """New events as they count: `added` ones, and `removed` ones that a retraction takes back.
 
     Retracted events are not among the added. `rulings` are the reclassifications added or taken back. `kinds` tells
-    first and last instants of the added ones, see storage.ledger. `first` holds for each equipment whose first
-    accounted instant moved the old and the new one (None: not accounted).
+    first and last instants of the added ones, see storage.ledger, and `seen` those of all new events. `first` holds for
+    each equipment whose first accounted instant moved the old and the new one (None: not accounted).
     """
 
     added: pl.DataFrame
     removed: pl.DataFrame
     rulings: pl.DataFrame
     kinds: pl.DataFrame
+    seen: pl.DataFrame
     first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
 
@@ -87,7 +88,7 @@ def work_on(
     known = pl.concat([frame.select(added.columns) for frame in events])
     return Work(
         spans=spans.select(SPANS.names()),
-        events=known.unique(["equipment", "id"]) if recent.height and older.height else known,
+        events=known,
         prior=with_added(pl.concat(prior_events, how="diagonal"), added, spans, ledger.holders()),
         reclassified=ledger.rulings.select("equipment", "id", "ts", "start", "end", "state", "reason"),
         context=pl.concat(contexts),

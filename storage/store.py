@@ -22,9 +22,9 @@ from storage.changes import SEGMENTS
 from storage.database import Reading, bound, connect, instants
 from storage.flushes import Flush
 from storage.history import EVENT_FIELDS, first_accounted
-from storage.ids import SeenIds, keys
-from storage.intake import CORRECTIONS, admit, digest
-from storage.ledger import Ledger, kinds_of, load, still_due, widen
+from storage.ids import SeenIds
+from storage.intake import IS_CORRECTION, Admitted, admit, digest
+from storage.ledger import Ledger, load, still_due, widen
 from storage.memory import Memory
 from storage.migrations import migrate
 from storage.outbox import Outbox
@@ -58,15 +58,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Pending:
-    """A batch on its way: its work is known, its accounts are not."""
+    """A batch on its way: its work is known, its accounts are not. `rejected`: at the door, and before it."""
 
     batch: Batch
     work: Work | None
     ledger: Ledger
-    new: pl.DataFrame
+    admitted: Admitted
     rejected: pl.DataFrame
-    duplicates: int
-    late: int
     transaction: Transaction
 
 
@@ -212,7 +210,7 @@ class Store:
         taken, after = digest(self._con, self._ledger, self._ids(), admitted.new)
         if taken.removed.height:
             self._memory = self._memory.without(taken.removed, after.plant)
-        ranges = widen(self._ledger.ranges, kinds_of(admitted.new))
+        ranges = widen(self._ledger.ranges, taken.seen)
         horizon = self._horizon(batch, admitted.new, ranges)
         flush = self._ledger.flush + 1
         self._open = transaction = Transaction(
@@ -221,7 +219,7 @@ class Store:
         work = None if horizon is None else plan(self._con, after, self._memory, taken, horizon)
         after = replace(after, ranges=ranges, horizon=horizon, flush=flush)
         rejected = pl.concat([batch.rejected, refused])
-        return Pending(batch, work, after, admitted.new, rejected, admitted.duplicates, admitted.late, transaction)
+        return Pending(batch, work, after, admitted, rejected, transaction)
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
         """Write the accounts of a batch and commit it with its events and its position."""
@@ -234,18 +232,19 @@ class Store:
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
         rejected = self._write_rejected(transaction, pending)
-        outcome = Outcome(pending.new.height, pending.duplicates, rejected, pending.late)
+        new = pending.admitted.new
+        outcome = Outcome(new.height, pending.admitted.duplicates, rejected, pending.admitted.late)
         flush = self._write_flush(transaction, before, after, pending, outcome, segments)
         self._write_catalog(transaction, before, after)
-        corrections = pending.new.filter(pl.col("type").is_in(CORRECTIONS)).select(EVENT_FIELDS)
+        corrections = new.filter(IS_CORRECTION).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
-        self._alerting.follow(transaction, before.horizon, after, pending.new, pending.work, accounts)
+        self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts)
         self.outbox.follow(transaction, pending.batch.actions, tell=pending.batch.tell)
         transaction.commit()
         self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after)
-        self._ids().add(keys(pending.new), after.flush)
+        self._ids().add(pending.admitted.keys, after.flush)
         return outcome
 
     def _ids(self) -> SeenIds:
@@ -307,7 +306,7 @@ class Store:
             transaction.replace("positions", row, "digest")
         if pending.batch.sources is not None:
             transaction.refill("source_health", instants(pending.batch.sources, "since", "last_received_at"))
-        if pending.new.height:
+        if pending.admitted.new.height:
             transaction.refill("event_ranges", instants(after.ranges, "first_ts", "last_ts"))
         return flush
 

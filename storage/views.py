@@ -73,8 +73,11 @@ def _rows(grain: Grain) -> str:
     """
 
 
-def elements_sql(grain: Grain) -> str:
-    """The elements of every window of every equipment, rolled up over the tree, with status and revision."""
+def elements_sql(grain: Grain, *, dated: bool = True) -> str:
+    """The elements of every window of every equipment, rolled up over the tree.
+
+    `dated`: with status, revision and the time of the last change, which cost as much again as the elements.
+    """
     parts = ", ".join(f's."{part}"' for part in grain.parts)
     same = " AND ".join(f'c."{part}" IS NOT DISTINCT FROM s."{part}"' for part in grain.parts)
     leaf = ", ".join(
@@ -95,7 +98,8 @@ def elements_sql(grain: Grain) -> str:
         window, told, again = parts, "", same
         bounds = "min(s.window_start) AS window_start, max(s.window_end) AS window_end, "
     elements = ", ".join(f's."{element.name}"' for element in ELEMENTS)
-    return f"""
+    named = f"{grain.label} AS shift, {grain.date} AS production_date, {told + ',' if told else ''}"
+    summed = f"""
         WITH leaf AS (
             SELECT s.equipment, {parts}, {leaf}, coalesce(bool_or(s.timed), false) AS timed,
                 coalesce(bool_or(s.counted), false) AS counted
@@ -113,7 +117,13 @@ def elements_sql(grain: Grain) -> str:
             FROM dated s JOIN contributors k ON k.contributor = s.equipment
             GROUP BY k.equipment, {window}
             HAVING bool_or((k.gives_time AND s.timed) OR (k.gives_pieces AND s.counted))
-        ), closing AS (
+        )"""
+    if not dated:
+        return f"""{summed}
+        SELECT s.equipment, q.level, s.window_start, s.window_end, {named} {elements}
+        FROM summed s JOIN equipment q ON q.equipment = s.equipment
+        """
+    return f"""{summed}, closing AS (
             SELECT s.*, q.level, CASE WHEN s.never_closes THEN 'infinity'::TIMESTAMPTZ
                 ELSE make_timestamptz(epoch_us(s.window_end) + q.grace_us) END AS closes_at
             FROM summed s JOIN equipment q ON q.equipment = s.equipment
@@ -124,8 +134,7 @@ def elements_sql(grain: Grain) -> str:
             JOIN flushes f ON f.flush = c.flush AND f.horizon_before >= s.closes_at
             GROUP BY s.equipment, {window}
         )
-        SELECT s.equipment, s.level, s.window_start, s.window_end, {grain.label} AS shift,
-            {grain.date} AS production_date, {told + "," if told else ""}
+        SELECT s.equipment, s.level, s.window_start, s.window_end, {named}
             CASE WHEN c.revision IS NOT NULL THEN 'revised' WHEN p.horizon >= s.closes_at THEN 'closed'
                 ELSE 'open' END AS status,
             coalesce(c.revision, 0)::INTEGER AS revision,

@@ -140,14 +140,13 @@ def test_another_hash_function_is_noticed(tmp_path: Path, monkeypatch: pytest.Mo
     usual = ids.keys
     monkeypatch.setattr(ids, "keys", lambda events: ~usual(events))
     monkeypatch.setattr("storage.intake.keys", ids.keys)
-    monkeypatch.setattr("storage.store.keys", ids.keys)
     with opened(db, PLANT) as store:
         assert take_in(store, PLANT, numbered(range(30))).duplicates == 20
 
 
 def test_ids_with_the_same_key_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = ids.keys
-    for place in ("storage.ids.keys", "storage.intake.keys", "storage.store.keys"):
+    for place in ("storage.ids.keys", "storage.intake.keys"):
         monkeypatch.setattr(place, lambda events: usual(events) >> 62)
     db = tmp_path / "kpi.duckdb"
     fill(db, TWO_UNITS, [numbered(range(10)), numbered(range(10, 30)), numbered(range(30, 35))])
