@@ -43,7 +43,8 @@ class Standing:
 @dataclass(frozen=True)
 class Board:
     """The frames of one moment. `last` are the sliding windows that end at the horizon, `shifts` the shifts in force
-    (else the last ones), `hours` the last 24 hours, `time` those hours by account, reason and product."""
+    (else the last ones), `hours` the last 24 hours, `time` those hours by account, reason and product,
+    `alerts` those that are firing."""
 
     plant: Plant
     first: int
@@ -152,7 +153,7 @@ def load(reader: Reader, plant: Plant) -> Board | None:
         reader.kpi("hour", Selection(None, None, since, now), definition),
         boards.hourly_time(reader, machines, since, now),
         reader.stops(Selection(None, None, now - HOURS * HOUR_US, now + 1)),
-        reader.alerts(Selection()),
+        reader.alerts(Selection(), state="firing"),
     )
 
 

@@ -36,10 +36,13 @@ def state(account: str, word: str | None = None) -> str:
     return f'<span class="of-state of-{account}">{symbol}{told}</span>'
 
 
-def badge(text: str, symbol: str = "", *, act: bool = False, title: str = "") -> str:
-    """A small note on a card; `act` when it asks somebody to do something."""
-    mark = icon(symbol) if symbol else ""
-    return f'<span class="of-badge{" of-act" if act else ""}" title="{escape(title)}">{mark}{escape(text)}</span>'
+def badge(text: str, symbol: str = "", *, act: bool = False, title: str = "", href: str = "") -> str:
+    """A small note on a card; `act` when it asks somebody to do something, which is done at `href`."""
+    content = f"{icon(symbol) if symbol else ''}{escape(text)}"
+    told = f'class="of-badge{" of-act" if act else ""}"' + (f' title="{escape(title)}"' if title else "")
+    if href:
+        return f'<a {told} href="{escape(href)}" target="_self">{content}</a>'
+    return f"<span {told}>{content}</span>"
 
 
 def bar(value: float | None, target: float | None, label: str) -> str:

@@ -1,4 +1,4 @@
-"""The way to the running engine: events go in by its HTTP door, with the token of this user."""
+"""The way to the running engine: what is decided here goes in by its HTTP door, with the token of this user."""
 
 import json
 import os
@@ -39,21 +39,33 @@ class Door:
         Raises NotAllowed unless the visitor has the right, DoorClosed when an event was not taken in.
         """
         visitor.need(right)
+        told = self._post("/events", list(events))
+        rejected = [event for event in told.get("events", ()) if event["outcome"] == "rejected"]
+        if rejected:
+            raise DoorClosed(words.REJECTED.format(detail=rejected[0]["detail"]), hint=words.REJECTED_HINT)
+
+    def act(self, visitor: Visitor, alert: str, action: dict[str, Any]) -> None:
+        """Have what a visitor does about an open alert written down, and wait until it is on disk.
+
+        Raises NotAllowed unless the visitor may, DoorClosed when it was not taken in.
+        """
+        visitor.need(Right.ACT)
+        self._post(f"/alerts/{alert}/actions", {**action, "by": visitor.name, "way": "page"})
+
+    def _post(self, path: str, content: object) -> dict[str, Any]:
         request = urllib.request.Request(
-            f"{self.address}/events",
-            json.dumps(list(events)).encode(),
+            self.address + path,
+            json.dumps(content).encode(),
             {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
             with _DIRECT.open(request, timeout=_DECIDED_WITHIN) as answer:
-                told = json.loads(answer.read())
+                told: dict[str, Any] = json.loads(answer.read())
         except urllib.error.HTTPError as error:
             raise _refused(error) from error
         except (OSError, ValueError) as error:
             raise DoorClosed(words.NO_ANSWER, hint=words.NO_ANSWER_HINT) from error
-        rejected = [event for event in told.get("events", ()) if event["outcome"] == "rejected"]
-        if rejected:
-            raise DoorClosed(words.REJECTED.format(detail=rejected[0]["detail"]), hint=words.REJECTED_HINT)
+        return told
 
 
 def find() -> Door:

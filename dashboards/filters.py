@@ -54,6 +54,13 @@ def equipment(board: Board) -> str:
     )
 
 
+def or_all(title: str, known: Sequence[str], key: str, everything: str) -> str | None:
+    """One of several, or all of them (None); what the address names but is not there any more is all."""
+    if st.session_state.get(key) not in (None, *known):
+        st.session_state[key] = None
+    return st.selectbox(title, known, index=None, key=key, bind="query-params", placeholder=everything)
+
+
 def definition(board: Board) -> str:
     """The OEE definition that figures are shown by."""
     picked = st.session_state.get("definition")

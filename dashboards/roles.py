@@ -42,6 +42,7 @@ class Right(Enum):
     RECLASSIFY = "reclassify"
     MOVE_PIECES = "move pieces"
     SIGN_OFF = "sign off reports"
+    ACT = "act on alerts"
     UNDO_OWN = "undo what one decided oneself"
     UNDO = "undo what others decided"
 
@@ -51,6 +52,7 @@ LEAST: Final = {
     Right.RECLASSIFY: Role.LEAD,
     Right.MOVE_PIECES: Role.LEAD,
     Right.SIGN_OFF: Role.LEAD,
+    Right.ACT: Role.LEAD,
     Right.UNDO_OWN: Role.LEAD,
     Right.UNDO: Role.ADMIN,
 }

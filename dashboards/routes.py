@@ -24,6 +24,7 @@ class Route:
 
 OVERVIEW: Final = Route("overview", texts.OVERVIEW, "dashboard", "overview")
 LINE: Final = Route("line", texts.LINE, "precision_manufacturing", "line")
+ALERTS: Final = Route("alerts", texts.ALERTS, "notifications", "alerts")
 LOSSES: Final = Route("losses", texts.LOSSES, "waterfall_chart", "losses")
 QUALITY: Final = Route("quality", texts.QUALITY, "fact_check", "quality")
 COMPARE: Final = Route("compare", texts.COMPARE, "compare_arrows", "compare")
@@ -34,5 +35,7 @@ DEFINITIONS: Final = Route("definitions", texts.DEFINITIONS, "menu_book", "defin
 TV: Final = Route("tv", texts.TV, "tv", "tv")
 WHY: Final = Route("why", texts.WHY, "account_tree", "why", listed=False)
 
-PAGES: Final = (OVERVIEW, LINE, LOSSES, QUALITY, COMPARE, REPORT, RECLASSIFY, DATA_QUALITY, DEFINITIONS, TV, WHY)
+PAGES: Final = (
+    OVERVIEW, LINE, ALERTS, LOSSES, QUALITY, COMPARE, REPORT, RECLASSIFY, DATA_QUALITY, DEFINITIONS, TV, WHY,
+)  # fmt: skip
 """All pages in the order of the menu; the first is the one to begin with."""

@@ -80,10 +80,7 @@ def _tile(board: Board, path: str) -> Tile:
     now, shift = board.row(board.last, path) or {}, board.row(board.shifts, path) or {}
     target = board.target(path, "oee")
     name = shift.get("shift")
-    mine = board.alerts.filter(
-        (pl.col("state") == "firing")
-        & ((pl.col("equipment") == path) | pl.col("equipment").str.starts_with(f"{path}/"))
-    )
+    inside = (pl.col("equipment") == path) | pl.col("equipment").str.starts_with(f"{path}/")
     return Tile(
         path,
         board.standing(path),
@@ -95,7 +92,7 @@ def _tile(board: Board, path: str) -> Tile:
         shift.get("good"),
         wanted(shift_time(board, path, shift), board.plant, target) if shift else None,
         hours(board, path),
-        mine.height,
+        board.alerts.filter(inside).height,
         now.get("coverage"),
         shift.get("performance"),
     )

@@ -60,6 +60,7 @@ ALERT_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     acting.take,
     acting.comment,
     acting.shelve,
+    acting.unshelve,
 )
 SOURCE_COMMANDS: Final[dict[str, Callable[..., None]]] = {"test": sourcing.try_out}
 

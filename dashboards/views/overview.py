@@ -1,6 +1,7 @@
 """Plant overview: which line needs somebody now. Tiles, what needs attention, and the last day hour by hour."""
 
 from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -87,7 +88,8 @@ def _spark(board: Board, tile: tiles.Tile) -> str:
 def _badges(tile: tiles.Tile) -> str:
     badges = []
     if tile.alerts:
-        badges.append(cards.badge(texts.alerts(tile.alerts), "notifications", act=True))
+        inbox = f"{routes.ALERTS.address}?{urlencode({'where': tile.path})}"
+        badges.append(cards.badge(texts.alerts(tile.alerts), "notifications", act=True, href=inbox))
     if tile.performance is not None and tile.performance > 1:
         badges.append(cards.badge(texts.TOO_FAST.format(value=percent(tile.performance, 0)), "speed", act=True))
     if tile.coverage is not None:

@@ -67,6 +67,15 @@ def shelve(
     _do(db, alert, kind="shelve", by=by, comment=reason, until=until)
 
 
+def unshelve(alert: Alert, db: Db, by: By, comment: Comment = None) -> None:
+    """Take an alert from the shelf before its time: it goes on where it was.
+
+    Examples:
+      oeeflow alerts unshelve 9915288c --by Anna --db kpi.duckdb
+    """
+    _do(db, alert, kind="unshelve", by=by, comment=comment)
+
+
 def _do(db: Db, alert: str, **action: Any) -> None:
     """Post an action to the engine of a store. Raises SourceError without one, OeeflowError with what it refuses."""
     places = Places(db.resolve())

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple
-from urllib.parse import quote
 
 from kpis.plant_alerts import SEVERITIES
 from kpis.plant_people import Channel
@@ -68,7 +67,7 @@ class Wording:
     def _paragraph(self, letter: Letter, line: Line) -> str:
         rows = [f"{_head(line)}: {line.text}", f"alert {line.alert}"]
         if self._dashboard is not None:
-            rows.append(f"{self._dashboard}/line?equipment={quote(line.equipment, safe='')}")
+            rows.append(f"{self._dashboard}/alerts?alert={line.alert}")
         if self._acknowledge is not None and line.kind not in ("resolved", "withdrawn"):
             rows.append(f"acknowledge: {self._acknowledge(letter, line)}")
         return "\n".join(rows)
