@@ -8,7 +8,7 @@ import polars as pl
 
 from kpis.errors import ConfigError, StorageError
 from kpis.losses import waterfall
-from kpis.registry import DEFINITIONS, sql_columns
+from kpis.registry import DEFINITIONS, frame_columns
 from storage.access import Access
 from storage.grains import MINUTE_US, Grain
 from storage.listings import alerts_sql, rejected_sql, stops_sql, timeline_sql
@@ -85,18 +85,26 @@ class Reader:
         return str(rows["text"].item())
 
     def kpi(
-        self, by: str, selection: Selection, definition: str, *, length_us: int = 0, step_us: int = 0
+        self,
+        by: str,
+        selection: Selection,
+        definition: str,
+        *,
+        length_us: int = 0,
+        step_us: int = 0,
+        history: bool = True,
     ) -> pl.DataFrame:
         """Elements and KPIs of every window that starts in the time selected, in order of equipment and time.
 
         `by` is one of storage.windows.WINDOWS; for sliding windows `length_us` and `step_us` say how long they are and
-        how often one ends. Raises ConfigError for what does not exist.
+        how often one ends. Without `history` there are no status, revision and time of the last change. Raises
+        ConfigError for what does not exist.
         """
         if definition not in DEFINITIONS:
             msg = f'unknown OEE definition "{definition}"'
             raise ConfigError(msg, hint=f"one of {', '.join(DEFINITIONS)}")
-        columns = ", ".join(f'{sql} AS "{name}"' for name, sql in sql_columns(definition))
-        return self._windows(by, selection, f"*, {columns}", length_us, step_us)
+        rows = self._windows(by, selection, length_us, step_us, history=history)
+        return rows.with_columns(frame_columns(definition))
 
     def waterfall(
         self, by: str, selection: Selection, definition: str, *, length_us: int = 0, step_us: int = 0
@@ -105,7 +113,7 @@ class Reader:
 
         `share` is of calendar time; null where a window has none.
         """
-        windows = self._windows(by, selection, "*", length_us, step_us)
+        windows = self._windows(by, selection, length_us, step_us)
         keys = [name for name in _WINDOW if name in windows.columns]
         steps = [waterfall(row, definition) for row in windows.iter_rows(named=True)]
         rows = [
@@ -125,7 +133,7 @@ class Reader:
 
         `share` is of their sum; null where that is not above 0.
         """
-        grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
+        grain = _grain(by, selection, length_us, step_us)
         tables = self._narrowed(by, grain, selection, length_us)
         six = six_big_losses_sql(grain, f"({elements_sql(grain)})")
         rows = self.query(
@@ -158,17 +166,19 @@ class Reader:
         """The result of any statement that reads. Raises StorageError with what DuckDB says about a wrong one."""
         return self._access.query(statement)
 
-    def _windows(self, by: str, selection: Selection, columns: str, length_us: int, step_us: int) -> pl.DataFrame:
-        grain = sliding(length_us, step_us) if by == SLIDING else grain_named(by)
+    def _windows(
+        self, by: str, selection: Selection, length_us: int, step_us: int, *, history: bool = True
+    ) -> pl.DataFrame:
+        grain = _grain(by, selection, length_us, step_us)
         tables = self._narrowed(by, grain, selection, length_us)
         return self.query(
-            f"WITH {', '.join([*tables, f'elements AS ({elements_sql(grain)})'])} "
-            f"SELECT {columns} FROM elements WHERE {self._starting(by, selection, step_us)} "
+            f"WITH {', '.join([*tables, f'elements AS ({elements_sql(grain, history=history)})'])} "
+            f"SELECT * FROM elements WHERE {self._starting(by, selection, step_us)} "
             f"ORDER BY {_order(by)}"
         )
 
     def _narrowed(self, by: str, grain: Grain, selection: Selection, length_us: int) -> list[str]:
-        chosen = paths(selection, self._levels())
+        chosen = self._paths(selection)
         return narrowed(grain, selection, chosen, self._given(chosen), _REACH_US.get(by, length_us))
 
     def _starting(self, by: str, selection: Selection, step_us: int) -> str:
@@ -181,8 +191,10 @@ class Reader:
             conditions.append(f"window_end < (SELECT horizon + to_microseconds({step_us}) FROM horizons)")
         return " AND ".join(conditions)
 
-    def _levels(self) -> dict[str, str]:
-        return dict(self.query("SELECT equipment, level FROM equipment").rows())
+    def _paths(self, selection: Selection) -> list[str] | None:
+        if selection.equipment is None and selection.level is None:
+            return None
+        return paths(selection, dict(self.query("SELECT equipment, level FROM equipment").rows()))
 
     def _given(self, chosen: list[str] | None) -> list[str] | None:
         """The equipment whose own elements make up those of the chosen; None: so many that all are read faster."""
@@ -195,8 +207,14 @@ class Reader:
         return None if 2 * len(given) > found.height else given.sort().to_list()
 
     def _chosen(self, selection: Selection) -> list[str]:
-        chosen = paths(selection, self._levels())
+        chosen = self._paths(selection)
         return [] if chosen is None else [f"equipment IN {texts(chosen)}"]
+
+
+def _grain(by: str, selection: Selection, length_us: int, step_us: int) -> Grain:
+    if by == SLIDING:
+        return sliding(length_us, step_us, selection.start, selection.end)
+    return grain_named(by)
 
 
 def _order(by: str) -> str:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 
 from kpis.errors import ConfigError
@@ -12,6 +13,7 @@ _TABLES = ("intervals_now", "count_elements", "stops_now", "changes")
 _ORDER_TABLES = ("intervals_now", "count_runs", "stops_now", "changes")
 _DAYS_IN = {"shift": 1, "day": 1, "week": 7, "month": 31}
 _EARLIEST, _LATEST = 0, 7_258_118_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ def narrowed(
             conditions.append(f"equipment IN {texts(given)}")
         if conditions:
             parts.append(f"{table} AS (SELECT * FROM main.{table} WHERE {' AND '.join(conditions)})")
+    if selection.start is not None:
+        # A window is closed by a commit that goes beyond its end, and so beyond its start.
+        parts.append(f"flushes AS (SELECT * FROM main.flushes WHERE horizon >= {instant(selection.start)})")
     return parts
 
 
@@ -84,13 +89,33 @@ def _time(grain: Grain, table: str, selection: Selection, reach_us: int) -> list
     if grain.name == "order":
         return [] if table == "changes" else [f"run_start BETWEEN {instant(start)} AND {instant(end)}"]
     if (days := _DAYS_IN.get(grain.name)) is not None:
-        # The local date of an instant is at most one day off its date in UTC; a shift may end two dates after its own.
-        return [f"production_date BETWEEN {instant(start)}::DATE - 2 AND {instant(end)}::DATE + {days + 1}"]
-    until = instant(end + reach_us)
+        return [_dates(start, end, -2, days + 1)]
     if table in ("intervals_now", "changes"):
-        return [f'"start" < {until}', f'"end" > {instant(start)}']
+        return [overlapping(start, end + reach_us)]
     at = "window_start" if table == "count_elements" else "booked_at"
-    return [f"{at} >= {instant(start)}", f"{at} < {until}"]
+    return [f"{at} >= {instant(start)}", f"{at} < {instant(end + reach_us)}"]
+
+
+def overlapping(start: int, end: int) -> str:
+    """The condition that an interval has an instant from `start` to before `end`.
+
+    It is one of some production day, by which parts of a table are passed over that are of quite another time.
+    """
+    return f'"start" < {instant(end)} AND "end" > {instant(start)} AND {_dates(start, end, -3, 1)}'
+
+
+def _dates(start: int, end: int, before: int, after: int) -> str:
+    """Production days from some before that of `start` to some after that of `end`, both in UTC.
+
+    The local date of an instant is at most one day off its date in UTC; a shift may end two dates after its own.
+    """
+    first, last = _day(start) + timedelta(before), _day(end) + timedelta(after)
+    return f"production_date BETWEEN DATE '{first}' AND DATE '{last}'"
+
+
+def _day(us: int) -> date:
+    return (_EPOCH + timedelta(microseconds=us)).date()
+
 
 
 def instant(us: int) -> str:

@@ -73,10 +73,10 @@ def _rows(grain: Grain) -> str:
     """
 
 
-def elements_sql(grain: Grain, *, dated: bool = True) -> str:
+def elements_sql(grain: Grain, *, history: bool = True) -> str:
     """The elements of every window of every equipment, rolled up over the tree.
 
-    `dated`: with status, revision and the time of the last change, which cost as much again as the elements.
+    `history`: with status, revision and the time of the last change, which cost about as much as the elements.
     """
     parts = ", ".join(f's."{part}"' for part in grain.parts)
     same = " AND ".join(f'c."{part}" IS NOT DISTINCT FROM s."{part}"' for part in grain.parts)
@@ -118,7 +118,7 @@ def elements_sql(grain: Grain, *, dated: bool = True) -> str:
             GROUP BY k.equipment, {window}
             HAVING bool_or((k.gives_time AND s.timed) OR (k.gives_pieces AND s.counted))
         )"""
-    if not dated:
+    if not history:
         return f"""{summed}
         SELECT s.equipment, q.level, s.window_start, s.window_end, {named} {elements}
         FROM summed s JOIN equipment q ON q.equipment = s.equipment

@@ -20,10 +20,11 @@ def grain_named(by: str) -> Grain:
     raise ConfigError(msg, hint=f"one of {', '.join(WINDOWS)}")
 
 
-def sliding(length_us: int, step_us: int) -> Grain:
+def sliding(length_us: int, step_us: int, first: int | None = None, last: int | None = None) -> Grain:
     """Windows of a length that end at every multiple of the step since 1970 in UTC.
 
-    Raises ConfigError unless both are whole minutes above 0, the minute being what pieces are kept by.
+    Only those that start from `first` on and before `last`, where these are given. Raises ConfigError unless length
+    and step are whole minutes above 0, the minute being what pieces are kept by.
 
     >>> sliding(60 * MINUTE_US, MINUTE_US).meaning
     'the last 60 minutes, every 1 minutes'
@@ -36,9 +37,14 @@ def sliding(length_us: int, step_us: int) -> Grain:
         msg = "the step of a sliding window is too small for its length"
         raise ConfigError(msg, hint="take a longer step")
 
-    def ends(start: str, last: str) -> str:
-        """The ends of the windows that have an instant of `start` to `last`, in steps."""
-        return f"unnest(range({start} // {step_us} + 1, ({last} + {length_us}) // {step_us} + 1)) AS w"
+    def ends(start: str, until: str) -> str:
+        """The ends of the windows that have an instant of `start` to `until`, in steps."""
+        begin, end = f"{start} // {step_us} + 1", f"({until} + {length_us}) // {step_us} + 1"
+        if first is not None:
+            begin = f"greatest({begin}, {-(-(first + length_us) // step_us)})"
+        if last is not None:
+            end = f"least({end}, {-(-(last + length_us) // step_us)})"
+        return f"unnest(range({begin}, {end})) AS w"
 
     at = "epoch_us(window_start)"
     booked = "epoch_us(booked_at)"
