@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from dashboards import texts
+from dashboards import texts_alert_load as load_words
 from dashboards.board import HOUR_US, micros
 from dashboards.theme import ACCENT, BAD, INK, LOOKS, MUTED, RULE
 from kpis.formats import clock, duration
+from storage.alert_views import ACCEPTABLE, MANAGEABLE
 
 Spec = dict[str, Any]
 
@@ -34,6 +36,13 @@ _CONFIG: Final = {
     "legend": {"labelColor": INK, "labelFontSize": 13},
 }
 _TIME: Final = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": None}
+_DAY: Final = {
+    "field": "day",
+    "type": "ordinal",
+    "sort": None,
+    "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
+}
+_POINTS: Final = {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}}
 _HEIGHTS: Final = sorted({look.height for look in LOOKS.values()})
 
 
@@ -169,12 +178,7 @@ SIX: Final[Spec] = {
     "height": 240,
     "mark": {"type": "bar"},
     "encoding": {
-        "x": {
-            "field": "day",
-            "type": "ordinal",
-            "sort": None,
-            "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
-        },
+        "x": _DAY,
         "y": {
             "field": "hours",
             "type": "quantitative",
@@ -202,14 +206,9 @@ TREND: Final[Spec] = {
     "height": 200,
     "layer": [
         {
-            "mark": {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}},
+            "mark": _POINTS,
             "encoding": {
-                "x": {
-                    "field": "day",
-                    "type": "ordinal",
-                    "sort": None,
-                    "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
-                },
+                "x": _DAY,
                 "y": {
                     "field": "oee",
                     "type": "quantitative",
@@ -231,14 +230,9 @@ TREND: Final[Spec] = {
 
 YIELD: Final[Spec] = {
     "height": 200,
-    "mark": {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}},
+    "mark": _POINTS,
     "encoding": {
-        "x": {
-            "field": "day",
-            "type": "ordinal",
-            "sort": None,
-            "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
-        },
+        "x": _DAY,
         "y": {
             "field": "yield",
             "type": "quantitative",
@@ -288,6 +282,48 @@ WORM: Final[Spec] = {
     "config": _CONFIG,
 }
 """Good pieces of a shift summed up, against those that its target asks for."""
+
+
+LOAD: Final[Spec] = {
+    "height": 200,
+    "padding": {"bottom": 24},
+    "layer": [
+        *_ticks({"expr": "height"}),
+        {
+            "transform": [{"filter": "datum.kind === 'bar'"}],
+            "mark": {"type": "rect"},
+            "encoding": {
+                "x": _TIME,
+                "x2": {"field": "x2"},
+                "y": {
+                    "field": "alerts",
+                    "type": "quantitative",
+                    "title": None,
+                    "axis": {"tickCount": 4, "format": "d", "gridColor": RULE},
+                    "scale": {"domainMin": 0},
+                },
+                "y2": {"datum": 0},
+                "color": {
+                    "field": "load",
+                    "type": "nominal",
+                    "scale": {"domain": list(load_words.VERDICTS.values()), "range": ["#8FA5B4", "#F2B441", BAD]},
+                    "legend": {"title": None, "orient": "top"},
+                },
+                "tooltip": [{"field": name, "title": title} for name, title in load_words.HOUR_TIP],
+            },
+        },
+        *(
+            {
+                "data": {"values": [{}]},
+                "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
+                "encoding": {"y": {"datum": limit}},
+            }
+            for limit in (ACCEPTABLE, MANAGEABLE)
+        ),
+    ],
+    "config": _CONFIG,
+}
+"""Alerts in each hour, and what is acceptable and manageable."""
 
 
 def ticks(start: int, end: int, zone: ZoneInfo) -> list[dict[str, Any]]:

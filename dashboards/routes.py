@@ -25,6 +25,7 @@ class Route:
 OVERVIEW: Final = Route("overview", texts.OVERVIEW, "dashboard", "overview")
 LINE: Final = Route("line", texts.LINE, "precision_manufacturing", "line")
 ALERTS: Final = Route("alerts", texts.ALERTS, "notifications", "alerts")
+ALERT_LOAD: Final = Route("alert_load", texts.ALERT_LOAD, "monitoring", "alert-load")
 LOSSES: Final = Route("losses", texts.LOSSES, "waterfall_chart", "losses")
 QUALITY: Final = Route("quality", texts.QUALITY, "fact_check", "quality")
 COMPARE: Final = Route("compare", texts.COMPARE, "compare_arrows", "compare")
@@ -36,6 +37,7 @@ TV: Final = Route("tv", texts.TV, "tv", "tv")
 WHY: Final = Route("why", texts.WHY, "account_tree", "why", listed=False)
 
 PAGES: Final = (
-    OVERVIEW, LINE, ALERTS, LOSSES, QUALITY, COMPARE, REPORT, RECLASSIFY, DATA_QUALITY, DEFINITIONS, TV, WHY,
+    OVERVIEW, LINE, ALERTS, LOSSES, QUALITY, COMPARE, REPORT, RECLASSIFY, ALERT_LOAD, DATA_QUALITY, DEFINITIONS, TV,
+    WHY,
 )  # fmt: skip
 """All pages in the order of the menu; the first is the one to begin with."""

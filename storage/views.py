@@ -7,6 +7,7 @@ import duckdb
 from kpis.elements import ACCOUNTS, ELEMENTS
 from kpis.plant import Plant
 from kpis.registry import DEFINITIONS, KPIS, sql_columns
+from storage import alert_views
 from storage.grains import GRAINS, RUN_BOUNDS, RUNS, Grain
 from storage.losses import six_big_losses_sql
 from storage.schema import comment
@@ -162,7 +163,7 @@ def _oee_by_definition() -> str:
 
 def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
     """Make all views anew, with comments; the KPI views show the plant's own OEE definition first."""
-    for statement in (_INTERVALS_NOW, _STOPS_NOW, RUNS, RUN_BOUNDS):
+    for statement in (_INTERVALS_NOW, _STOPS_NOW, f"CREATE OR REPLACE VIEW count_runs AS {RUNS}", RUN_BOUNDS):
         con.execute(statement)
     columns, extra = kpi_columns(plant.oee_definition), _oee_by_definition()
     for grain in GRAINS:
@@ -172,7 +173,7 @@ def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
         con.execute(f"CREATE OR REPLACE VIEW kpi_{grain.name} AS FROM kpi_{grain.name}_rows()")
     shift = next(grain for grain in GRAINS if grain.name == "shift")
     six = f"CREATE OR REPLACE VIEW six_big_losses AS {six_big_losses_sql(shift, 'kpi_shift')}"
-    for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY, six):
+    for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY, six, *alert_views.STATEMENTS):
         con.execute(statement)
     _describe(con)
 
@@ -211,7 +212,7 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
     """A comment for every view and every column of one."""
     known = {element.name: f"{element.meaning} ({element.unit})" for element in ELEMENTS}
     known |= {kpi.name: f"{kpi.label}: {kpi.formula} ({kpi.unit})" for kpi in KPIS}
-    known |= _COLUMNS
+    known |= alert_views.COLUMNS | _COLUMNS
     views = con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
     comments = [comment("VIEW", view, _view_meaning(view)) for (view,) in views]
     columns = con.execute(
@@ -227,7 +228,7 @@ def _view_meaning(view: str) -> str:
     for grain in GRAINS:
         if view == f"kpi_{grain.name}":
             return f"Additive elements and KPIs of {grain.meaning}, for every equipment and level."
-    return _VIEWS[view]
+    return (_VIEWS | alert_views.VIEWS)[view]
 
 
 _VIEWS: Final = {

@@ -11,11 +11,13 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from dashboards import roles, routes
+from dashboards import texts_alert_load as load_words
 from dashboards import texts_alerts as words
 from dashboards import texts_correcting as refusals
 from dashboards.door import Door
 from dashboards.roles import Role, Visitor
 from dashboards.routes import Route
+from kpis.formats import percent
 from storage.reader import Reader
 from storage.selection import Selection
 from tests.browser import alarmed
@@ -114,6 +116,14 @@ def test_all_is_calm(filled: Path, served_here: pytest.MonkeyPatch, tmp_path: Pa
         plant.go(10, *(alarmed.state(path, 0, "RUN") for path in (FILLER, PACKER)))
     assert words.CALM in told(opened(calm, routes.ALERTS, served_here))
     assert words.NO_RULES in told(opened(filled / "bottling.duckdb", routes.ALERTS, served_here))
+
+
+def test_the_load_is_that_of_the_view(db: Path, page: Callable[..., AppTest]) -> None:
+    shown = spaced(page(routes.ALERT_LOAD, back="month"))
+    (anna,) = queried(db, "SELECT sum(alerts) AS n, max(alerts) AS busiest FROM alert_load WHERE recipient = 'Anna'")
+    assert f"Anna check_circle acceptable {anna['n']} " in shown
+    assert f"{load_words.BUSIEST} {anna['busiest']}, acceptable" in shown
+    assert f"machine down 5 {percent(5 / 8, 0)}".replace("\u202f", " ") in shown
 
 
 @pytest.fixture(scope="module")
