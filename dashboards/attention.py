@@ -67,12 +67,7 @@ def _silent(board: Board) -> list[Matter]:
 
 def _unclassified(board: Board, longer_than_us: int) -> list[Matter]:
     """Stops of category down that nobody gave a reason for, by machine, over the last day."""
-    rows = board.stops.filter(
-        (pl.col("category") == "down")
-        & pl.col("reason").is_null()
-        & ~pl.col("minor")
-        & (pl.col("us") >= longer_than_us)
-    )
+    rows = board.unclassified.filter(pl.col("us") >= longer_than_us)
     summed = rows.group_by("equipment", maintain_order=True).agg(pl.col("us").sum(), pl.len(), pl.col("start").min())
     return [
         Matter("unclassified", row["equipment"], "down", micros(row["start"]), row["us"], number=row["len"])

@@ -41,21 +41,32 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class _Settled:
+    """Hours, from the first to before the last, that stay as they are while the last change is the same one."""
+
+    plant: Plant
+    change: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Board:
     """The frames of one moment. `last` are the sliding windows that end at the horizon, `shifts` the shifts in force
     (else the last ones), `hours` the last 24 hours, `time` those hours by account, reason and product,
-    `alerts` those that are firing."""
+    `unclassified` the stops in them that want a reason, `alerts` those that are firing."""
 
     plant: Plant
     first: int
     horizon: int
+    settled: _Settled
     current: pl.DataFrame
     contributors: pl.DataFrame
     last: pl.DataFrame
     shifts: pl.DataFrame
     hours: pl.DataFrame
     time: pl.DataFrame
-    stops: pl.DataFrame
+    unclassified: pl.DataFrame
     alerts: pl.DataFrame
 
     @property
@@ -130,29 +141,42 @@ class Board:
         return None
 
 
-def load(reader: Reader, plant: Plant) -> Board | None:
-    """Read the board of this moment; None while nothing is accounted. Raises StorageError as the reader does."""
+def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | None:
+    """Read the board of this moment; None while nothing is accounted. Raises StorageError as the reader does.
+
+    Of the board `before` it the hours are taken over that no commit has changed since.
+    """
     extent = boards.extent(reader)
     if extent.first is None or extent.horizon is None:
         return None
     now, definition = extent.horizon, plant.oee_definition
-    length, step = plant.sliding_length_us, plant.sliding_step_us
-    recent = Selection(None, None, now - length - step, now)
-    last = reader.kpi("sliding", recent, definition, length_us=length, step_us=step)
-    since = (now // HOUR_US - HOURS + 1) * HOUR_US
     contributors = boards.contributors(reader)
-    machines = contributors["contributor"].unique().to_list()
+    first, told = (now // HOUR_US - HOURS + 1) * HOUR_US, (now - plant.least_grace_us) // HOUR_US * HOUR_US
+    settled = _Settled(plant, boards.last_change(reader), first, max(first, told))
+    kept = before if before is not None and before.settled == settled else None
+    since = settled.first if kept is None else settled.last
+    hours = reader.kpi("hour", Selection(None, None, since, now), definition, history=False)
+    time = boards.hourly_time(reader, contributors["contributor"].unique().to_list(), since, now)
+    if kept is not None:
+        hours = pl.concat([kept.hours.filter(pl.col("window_start").cast(pl.Int64) < since), hours])
+        time = pl.concat([kept.time.filter(pl.col("hour").cast(pl.Int64) < since), time])
+    # The last sliding window is the one that the horizon is in or at the end of.
+    length, step = plant.sliding_length_us, plant.sliding_step_us
+    start = -(-now // step) * step - length
+    last = Selection(None, None, start, start + 1)
+    shifts = Selection(None, None, now - _LATEST_SHIFT_US, now + 1)
     return Board(
         plant,
         extent.first,
         now,
+        settled,
         boards.current(reader, now),
         contributors,
-        last.group_by("equipment", maintain_order=True).last(),
-        _in_force(reader.kpi("shift", Selection(None, None, now - _LATEST_SHIFT_US, now + 1), definition), now),
-        reader.kpi("hour", Selection(None, None, since, now), definition),
-        boards.hourly_time(reader, machines, since, now),
-        reader.stops(Selection(None, None, now - HOURS * HOUR_US, now + 1)),
+        reader.kpi("sliding", last, definition, length_us=length, step_us=step, history=False),
+        _in_force(reader.kpi("shift", shifts, definition, history=False), now),
+        hours.sort("equipment", "window_start"),
+        time.sort("equipment", "hour"),
+        boards.unclassified(reader, now - HOURS * HOUR_US),
         reader.alerts(Selection(), state="firing"),
     )
 

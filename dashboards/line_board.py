@@ -103,8 +103,7 @@ def _order(reader: Reader, board: Board, path: str) -> Order | None:
     started = micros(machine["run_start"]) or 0
     told = boards.ordered(reader, [started]).filter(pl.col("order") == machine["order"])
     quantity = told["quantity"].max() if not told.is_empty() else None
-    rows = reader.kpi("order", Selection(path, None, started, started + 1), board.plant.oee_definition)
-    good = int(rows.filter(pl.col("order") == machine["order"])["good"].sum())
+    good = boards.run_good(reader, board.counted_by(path), machine["order"], started)
     last = board.row(board.last, path)
     pace = last["good"] / board.plant.sliding_length_us if last else 0.0
     left = max(int(quantity) - good, 0) if isinstance(quantity, int) else None

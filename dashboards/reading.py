@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -62,6 +63,12 @@ class Store:
                 known = _Answer(compute(self._reader), version, time.monotonic())
             self._keep(key, known)
         return cast(Value, known.value)  # a key belongs to one question
+
+    def last(self, key: Hashable) -> object:
+        """The last answer to a question, however old; None: there is none."""
+        with self._lock:
+            known = self._answers.get(key)
+        return None if known is None else known.value
 
     def ask(self, compute: Callable[[Reader], Value]) -> Value:
         """What `compute` makes of the store now; nothing is kept. Raises StorageError."""
@@ -135,10 +142,15 @@ def forget() -> None:
 
 def plant() -> Plant:
     """The plant that the store was filled with. Raises StorageError for an empty store."""
-    return read("plant", lambda reader: load_plant(reader.plant_text()))
+    return _plant(read("plant", Reader.plant_text, keep_s=KEEP_S))
+
+
+@lru_cache(maxsize=2)
+def _plant(text: str) -> Plant:
+    return load_plant(text)
 
 
 def board() -> Board | None:
     """The board of this moment; None while nothing is accounted."""
     known = plant()
-    return read("board", lambda reader: load(reader, known), keep_s=KEEP_S)
+    return read("board", lambda reader: load(reader, known, cast(Board | None, store().last("board"))), keep_s=KEEP_S)

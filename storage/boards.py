@@ -8,9 +8,9 @@ from typing import Final
 
 import polars as pl
 
-from storage.grains import MINUTE_US
+from storage.grains import MINUTE_US, RUNS
 from storage.reader import Reader
-from storage.selection import instant, text, texts
+from storage.selection import instant, overlapping, text, texts
 
 DAY_US: Final = 1_440 * MINUTE_US
 REACH_US: Final = 8 * DAY_US
@@ -40,28 +40,44 @@ def current(reader: Reader, horizon: int) -> pl.DataFrame:
     `since` is when its account began, for down and idle time when the stretch began; null where that is longer ago
     than REACH_US. `last_event` is its last own sign of life: state, count, counter or status.
     """
-    reach = instant(horizon - REACH_US)
-    return reader.query(
+    rows = reader.query(
         f"""
-        WITH open AS (SELECT * FROM intervals_now WHERE open), before AS (
-            SELECT o.equipment, max(i."end") AS changed, count(*) AS intervals
-            FROM open o JOIN intervals i ON i.equipment = o.equipment AND i.account <> o.account
-            WHERE i."start" >= {reach} AND i."end" IS NOT NULL GROUP BY o.equipment
-        ), alive AS (
+        WITH alive AS (
             SELECT equipment, max(last_ts) AS last_event FROM event_ranges
             WHERE type IN ('state', 'count', 'counter', 'status') GROUP BY equipment
         )
         SELECT o.equipment, q.parent, o.account, o.category, o.reason, r.label AS reason_label, o.product, o."order",
-            o.run_start, o.production_date, o.shift, o.schedule,
-            CASE WHEN o.account IN ('minor_stop', 'down', 'idle') THEN o.stretch_start
-                WHEN b.changed IS NOT NULL THEN b.changed
-                WHEN q.accounted_from >= {reach} THEN q.accounted_from END AS since,
-            a.last_event
-        FROM open o JOIN equipment q ON q.equipment = o.equipment
-        LEFT JOIN before b ON b.equipment = o.equipment
+            o.run_start, o.production_date, o.shift, o.schedule, {_BEGAN} AS since, a.last_event
+        FROM ({_OPEN}) o JOIN equipment q ON q.equipment = o.equipment
         LEFT JOIN alive a ON a.equipment = o.equipment
         LEFT JOIN reasons r ON r.reason = o.reason
         ORDER BY o.equipment
+        """
+    )
+    for reach in (DAY_US, REACH_US):
+        unknown = rows.filter(pl.col("since").is_null())["equipment"].to_list()
+        if not unknown:
+            break
+        since = _since(reader, unknown, horizon - reach)
+        rows = rows.join(since, on="equipment", how="left", maintain_order="left")
+        rows = rows.with_columns(pl.coalesce("since", "found").alias("since")).drop("found")
+    return rows
+
+
+_OPEN: Final = 'SELECT * FROM intervals WHERE "end" IS NULL'
+_BEGAN: Final = "CASE WHEN o.account IN ('minor_stop', 'down', 'idle') THEN o.stretch_start END"
+
+
+def _since(reader: Reader, equipment: list[str], start: int) -> pl.DataFrame:
+    """Since when equipment is in its account, where that is after an instant: `equipment` and `found`."""
+    return reader.query(
+        f"""
+        SELECT o.equipment, coalesce(max(i."end"), any_value(q.accounted_from)) AS found
+        FROM ({_OPEN}) o JOIN equipment q ON q.equipment = o.equipment
+        LEFT JOIN (SELECT * FROM intervals_now WHERE {overlapping(start)} AND equipment IN {texts(equipment)}) i
+          ON i.equipment = o.equipment AND i.account <> o.account AND i."start" >= {instant(start)}
+        WHERE o.equipment IN {texts(equipment)} GROUP BY o.equipment
+        HAVING max(i."end") IS NOT NULL OR any_value(q.accounted_from) >= {instant(start)}
         """
     )
 
@@ -98,8 +114,7 @@ def hourly_time(reader: Reader, equipment: list[str], start: int, end: int) -> p
             sum(least(e, (w + 1) * {hour}, {end}) - greatest(s, w * {hour}, {start}))::BIGINT AS us
         FROM (
             SELECT *, unnest(range(greatest(s, {start}) // {hour}, (least(e, {end}) - 1) // {hour} + 1)) AS w
-            FROM intervals_now WHERE equipment IN {texts(equipment)} AND "start" < {instant(end)}
-              AND "end" > {instant(start)} AND e > s
+            FROM intervals_now WHERE equipment IN {texts(equipment)} AND {overlapping(start, end)} AND e > s
         ) GROUP BY ALL ORDER BY ALL
         """
     )
@@ -117,6 +132,37 @@ def pieces_by_minutes(reader: Reader, equipment: list[str], start: int, end: int
         GROUP BY ALL ORDER BY ALL
         """
     )
+
+
+def unclassified(reader: Reader, start: int) -> pl.DataFrame:
+    """Stops of category down that nobody gave a reason for, minor ones left out, that reach beyond an instant."""
+    return reader.query(
+        f"""
+        SELECT equipment, "start", us FROM stops_now
+        WHERE category = 'down' AND reason IS NULL AND NOT minor AND "end" > {instant(start)}
+        ORDER BY "start", equipment
+        """
+    )
+
+
+def last_change(reader: Reader) -> int:
+    """The last commit that changed what was told before; 0: none did."""
+    return int(reader.query("SELECT coalesce(max(flush), 0) AS flush FROM changes").item())
+
+
+def run_good(reader: Reader, equipment: list[str], order: str, started: int) -> int:
+    """Good pieces of a run of an order, by when it started; those that name it are looked for from REACH_US before."""
+    near = f"equipment IN {texts(equipment)} AND \"order\" = {text(order)}"
+    start = started - REACH_US
+    rows = reader.query(
+        f"""
+        WITH intervals AS (SELECT * FROM main.intervals_now WHERE {near} AND {overlapping(start)}),
+        count_elements AS (SELECT * FROM main.count_elements WHERE {near} AND window_start >= {instant(start)})
+        SELECT coalesce(sum(pieces), 0)::BIGINT AS good FROM ({RUNS})
+        WHERE quality = 'good' AND run_start = {instant(started)}
+        """
+    )
+    return int(rows.item())
 
 
 def below(reader: Reader, path: str) -> list[str]:
@@ -167,7 +213,7 @@ def undeclared(reader: Reader, start: int) -> pl.DataFrame:
     """Products and reasons in force at or after an instant that the plant file does not know, with where they are."""
     return reader.query(
         f"""
-        WITH seen AS (SELECT * FROM intervals_now WHERE "end" > {instant(start)})
+        WITH seen AS (SELECT * FROM intervals_now WHERE {overlapping(start)})
         SELECT 'product' AS kind, product AS name, list_sort(list(DISTINCT equipment)) AS equipment FROM seen
         WHERE product IS NOT NULL AND product NOT IN (SELECT product FROM products WHERE product IS NOT NULL)
         GROUP BY product

@@ -10,7 +10,7 @@ from kpis.errors import ConfigError
 from storage.grains import Grain
 from storage.reader import Reader
 from storage.schema import EVENT_COLUMNS
-from storage.selection import Selection, instant, text, texts
+from storage.selection import Selection, instant, narrowed, text, texts
 from storage.windows import grain_named
 
 _LONGEST_US: Final = {"minute": 1, "hour": 1, "shift": 4, "day": 3, "week": 9, "month": 33}
@@ -18,6 +18,23 @@ _DAY_US: Final = 86_400_000_000
 _NO_DATE: Final = "NULL::DATE"
 _FIXED: Final = ("minute", "hour")
 _EVENT: Final = ", ".join(f'"{name}"' for name, _, _ in EVENT_COLUMNS)
+_SPOKEN: Final = "g.equipment = h.speaker AND (h.hearer = h.speaker OR g.type IN ('order', 'status'))"
+
+
+def _heard(table: str) -> str:
+    return f"""
+        SELECT g.*, h.hearer, h.hearer = h.speaker AS own,
+            EXISTS (FROM withdrawn w WHERE w.equipment = g.equipment AND w.id = g.id) AS retracted
+        FROM {table} g JOIN hearers h ON {_SPOKEN} WHERE g.type <> 'retract'
+    """
+
+
+_HEARD: Final = f"""
+    withdrawn AS (SELECT equipment, details->>'$.target' AS id FROM corrections WHERE type = 'retract'),
+    heard AS ({_heard("events")}), ruled AS ({_heard("corrections")} AND g.type = 'reclassify')
+"""
+REACHES_US: Final = (_DAY_US, 30 * _DAY_US, 400 * 365 * _DAY_US)
+"""How far back what was in force is looked for, step by step."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +69,13 @@ def explain(reader: Reader, equipment: str, by: str, at: int | None, definition:
         "SELECT contributor, gives_time, gives_pieces FROM contributors "
         f"WHERE equipment = {text(row['equipment'])} ORDER BY contributor"
     )
-    intervals = _intervals(reader, grain, row)
+    near = _near(grain, row, contributors)
+    intervals = _intervals(reader, grain, row, near)
     return Explanation(
         row,
         contributors,
         intervals,
-        _pieces(reader, grain, row),
+        _pieces(reader, grain, row, near),
         _events(reader, row, intervals),
         _changes(reader, row, contributors),
     )
@@ -65,7 +83,8 @@ def explain(reader: Reader, equipment: str, by: str, at: int | None, definition:
 
 def _window(reader: Reader, equipment: str, by: str, at: int | None, definition: str) -> dict[str, Any]:
     longest = _LONGEST_US.get(by)
-    start = None if at is None or longest is None else at - longest * _DAY_US
+    last = at if at is not None else reader.query("SELECT epoch_us(max(horizon)) AS at FROM horizons").item()
+    start = None if last is None or longest is None else last - longest * _DAY_US
     rows = reader.kpi(by, Selection(equipment, None, start, None if at is None else at + 1), definition)
     if at is not None:
         rows = rows.filter(pl.col("window_end").cast(pl.Int64) > at)
@@ -96,7 +115,14 @@ def _part(grain: Grain, row: dict[str, Any], table: str, gives: str, us: str) ->
     """
 
 
-def _intervals(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFrame:
+def _near(grain: Grain, row: dict[str, Any], contributors: pl.DataFrame) -> str:
+    """Common table expressions that leave out of the tables of elements what is of other times and equipment."""
+    start, given = _us(row["window_start"]), contributors["contributor"].to_list()
+    length = _us(row["window_end"]) - start
+    return "WITH " + ", ".join(narrowed(grain, Selection(None, None, start, start + 1), None, given, length))
+
+
+def _intervals(reader: Reader, grain: Grain, row: dict[str, Any], near: str) -> pl.DataFrame:
     part = _part(grain, row, f"(SELECT i.*, {grain.us} AS part_us FROM {grain.time} i)", "k.gives_time", "s.part_us")
     start, end = '"start"', '"end"'
     if grain.name in _FIXED:
@@ -104,6 +130,7 @@ def _intervals(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFram
         end = f'least("end", {instant(_us(row["window_end"]))})'
     return reader.query(
         f"""
+        {near}
         SELECT equipment, {start} AS "start", {end} AS "end", account, category, reason, product, "order",
             window_us AS us
         FROM ({part}) WHERE window_us > 0 ORDER BY "start", equipment
@@ -111,10 +138,11 @@ def _intervals(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFram
     )
 
 
-def _pieces(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFrame:
+def _pieces(reader: Reader, grain: Grain, row: dict[str, Any], near: str) -> pl.DataFrame:
     """Pieces by all that the ideal cycle depends on; the cycle is null where there is none or where it changed."""
     return reader.query(
         f"""
+        {near}
         SELECT equipment, gives_time, gives_pieces, quality, reason, product, "order", sum(pieces)::BIGINT AS pieces,
             sum(ideal_us)::BIGINT AS ideal_us, sum(no_ideal)::BIGINT AS no_ideal,
             CASE WHEN sum(pieces) <> 0 AND sum(no_ideal) = 0 AND sum(ideal_us) % sum(pieces) = 0
@@ -126,34 +154,56 @@ def _pieces(reader: Reader, grain: Grain, row: dict[str, Any]) -> pl.DataFrame:
 
 def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame) -> pl.DataFrame:
     """Events of the contributors, and those from above that hold for them; `role` says why an event is there."""
-    first, last = (instant(_us(at)) for at in _extent(row, intervals))
-    return reader.query(
+    start, end = (_us(at) for at in _extent(row, intervals))
+    hearers = reader.query(
         f"""
-        WITH withdrawn AS (
-            SELECT equipment, details->>'$.target' AS id FROM events WHERE type = 'retract'
-        ), hearers AS (
-            SELECT DISTINCT k.contributor AS hearer, q.equipment AS speaker
-            FROM contributors k JOIN equipment q
-              ON q.equipment = k.contributor OR starts_with(k.contributor, q.equipment || '/')
-            WHERE k.equipment = {text(row["equipment"])}
-        ), heard AS (
-            SELECT e.*, h.hearer, h.hearer = h.speaker AS own,
-                EXISTS (FROM withdrawn w WHERE w.equipment = e.equipment AND w.id = e.id) AS retracted
-            FROM events e JOIN hearers h ON e.equipment = h.speaker
-            WHERE e.type <> 'retract' AND (h.hearer = h.speaker OR e.type IN ('order', 'status'))
-        ), found AS (
-            SELECT *, 'in the window' AS role FROM heard WHERE type <> 'reclassify' AND ts >= {first} AND ts < {last}
-            UNION ALL BY NAME
-            SELECT *, 'corrects the window' AS role FROM heard
-            WHERE type = 'reclassify' AND "start" < {last} AND "end" > {first}
-            UNION ALL BY NAME
-            SELECT *, 'in force at its start' AS role FROM heard
-            WHERE ts < {first} AND NOT retracted AND (type IN ('state', 'order') OR NOT online)
-            QUALIFY row_number() OVER (PARTITION BY hearer, type = 'order' ORDER BY ts DESC, id DESC, own DESC) = 1
-        )
-        SELECT DISTINCT {_EVENT}, role, retracted FROM found ORDER BY ts, equipment, id
+        SELECT DISTINCT k.contributor AS hearer, q.equipment AS speaker
+        FROM contributors k JOIN equipment q
+          ON q.equipment = k.contributor OR starts_with(k.contributor, q.equipment || '/')
+        WHERE k.equipment = {text(row["equipment"])}
         """
     )
+    pairs = ", ".join(f"({text(hearer)}, {text(speaker)})" for hearer, speaker in hearers.sort("hearer").rows())
+    heard = f"hearers(hearer, speaker) AS (VALUES {pairs}), {_HEARD}"
+    first, last = instant(start), instant(end)
+    found = [
+        reader.query(
+            f"""
+            WITH {heard}
+            SELECT {_EVENT}, 'in the window' AS role, retracted FROM heard
+            WHERE type <> 'reclassify' AND ts >= {first} AND ts < {last}
+            UNION
+            SELECT {_EVENT}, 'corrects the window', retracted FROM ruled
+            WHERE "start" < {last} AND "end" > {first}
+            """
+        ),
+        _in_force(reader, heard, start),
+    ]
+    return pl.concat(found).unique().sort("ts", "equipment", "id", "role")
+
+
+def _in_force(reader: Reader, heard: str, start: int) -> pl.DataFrame:
+    """The last events of each kind before an instant, by who hears them; looked for ever further back."""
+    asked = reader.query(
+        f"""
+        WITH {heard}
+        SELECT count(DISTINCT (h.hearer, g.type = 'order')) AS n FROM event_ranges g JOIN hearers h ON {_SPOKEN}
+        WHERE g.type IN ('state', 'order', 'status') AND g.first_ts < {instant(start)}
+        """
+    ).item()
+    for reach in REACHES_US:
+        rows = reader.query(
+            f"""
+            WITH {heard}
+            SELECT {_EVENT}, 'in force at its start' AS role, retracted FROM heard
+            WHERE ts < {instant(start)} AND ts >= {instant(max(start - reach, 0))} AND NOT retracted
+              AND (type IN ('state', 'order') OR NOT online)
+            QUALIFY row_number() OVER (PARTITION BY hearer, type = 'order' ORDER BY ts DESC, id DESC, own DESC) = 1
+            """
+        )
+        if rows.height >= asked:
+            break
+    return rows
 
 
 def _extent(row: dict[str, Any], intervals: pl.DataFrame) -> tuple[datetime, datetime]:

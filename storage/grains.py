@@ -117,7 +117,6 @@ GRAINS: Final = (
 )
 
 RUNS: Final = """
-    CREATE OR REPLACE VIEW count_runs AS
     WITH known AS (
         SELECT equipment, run_start, any_value("order") AS "order", any_value(product) AS product,
             coalesce(any_value(product), '') AS made FROM intervals WHERE run_start IS NOT NULL GROUP BY ALL

@@ -6,7 +6,10 @@ _SHOWN = 'account, category, reason, product, "order", shift'
 
 
 def timeline_sql(conditions: list[str], selection: Selection) -> str:
-    """Intervals that nothing cuts but a change of what they show, whole, where they overlap the time selected."""
+    """Intervals that nothing cuts but a change of what they show, where they overlap the time selected.
+
+    They are whole where `conditions` leave in what is joined to them.
+    """
     where = " AND ".join(["e > s", *conditions])
     values = ", ".join(f"any_value({name}) AS {name}" for name in _SHOWN.split(", "))
     return f"""

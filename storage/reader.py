@@ -13,7 +13,7 @@ from storage.access import Access
 from storage.grains import MINUTE_US, Grain
 from storage.listings import alerts_sql, rejected_sql, stops_sql, timeline_sql
 from storage.losses import six_big_losses_sql
-from storage.selection import Selection, instant, narrowed, paths, texts
+from storage.selection import Selection, instant, narrowed, overlapping, paths, texts
 from storage.views import elements_sql
 from storage.windows import SLIDING, grain_named, sliding
 
@@ -31,6 +31,7 @@ _WINDOW: Final = (
 _STEPS: Final = pl.Schema(
     {"n": pl.UInt32, "step": pl.String, "factor": pl.String, "us": pl.Int64, "share": pl.Float64, "flag": pl.String}
 )
+_REACHES_US: Final = tuple(days * 1_440 * MINUTE_US for days in (2, 16))
 _REACH_US: Final = {"minute": MINUTE_US, "hour": 60 * MINUTE_US}
 
 
@@ -145,8 +146,16 @@ class Reader:
         return rows.select(pl.all().exclude("flag"), share, "flag")
 
     def timeline(self, selection: Selection) -> pl.DataFrame:
-        """Intervals that nothing cuts but a change of what they show, where they overlap the time selected."""
-        return self.query(timeline_sql(self._chosen(selection), selection))
+        """Intervals that nothing cuts but a change of what they show, whole, where they overlap the time selected."""
+        chosen = self._chosen(selection)
+        if selection.start is not None and selection.end is not None:
+            for reach in _REACHES_US:
+                first, last = selection.start - reach, selection.end + reach
+                rows = self.query(timeline_sql([*chosen, overlapping(first, last)], selection))
+                cut = (pl.col("start").cast(pl.Int64) <= first) | (pl.col("end").cast(pl.Int64) >= last)
+                if rows.filter(cut).is_empty():
+                    return rows
+        return self.query(timeline_sql(chosen, selection))
 
     def stops(self, selection: Selection) -> pl.DataFrame:
         """Stops that overlap the time selected, in order; `duration_us` is their length, `us` what of it counts."""

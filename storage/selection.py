@@ -89,25 +89,26 @@ def _time(grain: Grain, table: str, selection: Selection, reach_us: int) -> list
     if grain.name == "order":
         return [] if table == "changes" else [f"run_start BETWEEN {instant(start)} AND {instant(end)}"]
     if (days := _DAYS_IN.get(grain.name)) is not None:
-        return [_dates(start, end, -2, days + 1)]
+        return [_dates(start, end, -1, days)]
     if table in ("intervals_now", "changes"):
         return [overlapping(start, end + reach_us)]
     at = "window_start" if table == "count_elements" else "booked_at"
     return [f"{at} >= {instant(start)}", f"{at} < {instant(end + reach_us)}"]
 
 
-def overlapping(start: int, end: int) -> str:
+def overlapping(start: int, end: int = _LATEST) -> str:
     """The condition that an interval has an instant from `start` to before `end`.
 
-    It is one of some production day, by which parts of a table are passed over that are of quite another time.
+    It is one of some production day, by which parts of a table are passed over that are of quite another time: a shift
+    may end two dates after its own.
     """
     return f'"start" < {instant(end)} AND "end" > {instant(start)} AND {_dates(start, end, -3, 1)}'
 
 
 def _dates(start: int, end: int, before: int, after: int) -> str:
-    """Production days from some before that of `start` to some after that of `end`, both in UTC.
+    """Production days from some before the date of `start` to some after that of `end`.
 
-    The local date of an instant is at most one day off its date in UTC; a shift may end two dates after its own.
+    The local date of an instant, which is that of a window that starts then, is at most one day off its date in UTC.
     """
     first, last = _day(start) + timedelta(before), _day(end) + timedelta(after)
     return f"production_date BETWEEN DATE '{first}' AND DATE '{last}'"

@@ -12,11 +12,12 @@ from typing import Final, Literal
 import polars as pl
 
 from kpis.errors import ConfigError
+from kpis.registry import frame_columns
 from storage.grains import MINUTE_US, Grain
 from storage.losses import six_big_losses_sql
 from storage.reader import Reader
 from storage.selection import text, texts
-from storage.views import elements_sql, kpi_columns
+from storage.views import elements_sql
 from storage.windows import grain_named
 
 OUTSIDE: Final = "-"
@@ -56,18 +57,19 @@ def sums(
     """
     grain = _grain(chosen, by)
     rows = reader.query(
-        f"WITH {_narrowed(chosen, equipment=equipment)}, elements AS ({elements_sql(grain)}) "
-        f"SELECT *, {kpi_columns(definition)} FROM elements ORDER BY shift NULLS LAST, equipment"
+        f"WITH {_narrowed(chosen, equipment=equipment)}, elements AS ({elements_sql(grain, history=False)}) "
+        "SELECT * FROM elements ORDER BY shift NULLS LAST, equipment"
     )
-    return _named(rows, by)
+    return _named(rows.with_columns(frame_columns(definition)), by)
 
 
 def hours(reader: Reader, chosen: Slice, definition: str) -> pl.DataFrame:
     """Elements and KPIs of the slice by hour, aligned in UTC: an hour at its edge has only what is in the slice."""
-    return reader.query(
-        f"WITH {_narrowed(chosen)}, elements AS ({elements_sql(grain_named('hour'))}) "
-        f"SELECT *, {kpi_columns(definition)} FROM elements ORDER BY window_start"
+    rows = reader.query(
+        f"WITH {_narrowed(chosen)}, elements AS ({elements_sql(grain_named('hour'), history=False)}) "
+        "SELECT * FROM elements ORDER BY window_start"
     )
+    return rows.with_columns(frame_columns(definition))
 
 
 def time(reader: Reader, chosen: Slice) -> pl.DataFrame:
