@@ -1,24 +1,20 @@
-"""What a visitor does about an alert: sent through the engine's door, and shown as soon as readers see it."""
+"""What a visitor can do about an alert: the buttons, and what they send through the engine's door."""
 
 import time
 import uuid
-from typing import Any, Final
+from typing import Any
 
 import streamlit as st
 
-from dashboards import cards, door, reading, roles
+from dashboards import cards, deeds, door, roles
 from dashboards import texts_alerts as words
 from dashboards import texts_correcting as refusals
 from dashboards.door import Door, DoorClosed
 from dashboards.roles import Right, Visitor
-from kpis.errors import ConfigError, OeeflowError
+from kpis.errors import ConfigError
 from storage import inbox
 from storage.grains import MINUTE_US
 from storage.inbox import Item
-
-_SEEN_WITHIN: Final = 10.0
-_LOOK_EVERY: Final = 0.1
-_SAID: Final = "alert-said"
 
 
 def opened(visitor: Visitor) -> Door | None:
@@ -32,12 +28,6 @@ def opened(visitor: Visitor) -> Door | None:
     except DoorClosed as closed:
         st.html(cards.notice(f"{words.ONLY_LOOK}: {closed}. {closed.hint}", "power_off"))
         return None
-
-
-def said() -> None:
-    """What the last deed came to, as far as it has to be said."""
-    if told := st.session_state.get(_SAID):
-        st.html(cards.notice(str(told), "error", act=True))
 
 
 def acknowledge(way: Door, item: Item) -> None:
@@ -72,25 +62,14 @@ def _action(kind: str, text: str, minutes: int) -> dict[str, Any]:
 
 
 def _do(way: Door, item: Item, action: dict[str, Any]) -> None:
-    """Send an action, wait until readers see it, and show the page with it."""
+    """Send an action, and show the page with what it did."""
     visitor = roles.visitor()
     assert visitor is not None  # no page is shown to nobody
-    st.session_state[_SAID] = None
     name = uuid.uuid4().hex
-    try:
+
+    def send() -> None:
         if action["kind"] in ("comment", "shelve") and "comment" not in action:
             raise ConfigError(words.NO_WORDS, hint=words.NO_WORDS_HINT)
         way.act(visitor, item.name, {**action, "action": name})
-        if not _seen(name):
-            st.session_state[_SAID] = words.LATER
-    except OeeflowError as error:
-        st.session_state[_SAID] = f"{refusals.NOT_DONE}: {error}. {error.hint or ''}"
-    reading.forget()
-    st.rerun()
 
-
-def _seen(action: str) -> bool:
-    until = time.monotonic() + _SEEN_WITHIN
-    while not (there := reading.ask(lambda reader: inbox.acted(reader, action))) and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY)
-    return there
+    deeds.carry_out(send, lambda reader: inbox.acted(reader, name))

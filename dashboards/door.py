@@ -52,6 +52,14 @@ class Door:
         visitor.need(Right.ACT)
         self._post(f"/alerts/{alert}/actions", {**action, "by": visitor.name, "way": "page"})
 
+    def note(self, visitor: Visitor, note: dict[str, Any]) -> None:
+        """Have what a visitor says about an hour written down, and wait until it is on disk.
+
+        Raises NotAllowed unless the visitor may, DoorClosed when it was not taken in.
+        """
+        visitor.need(Right.NOTE)
+        self._post("/hours/notes", {**note, "by": visitor.name})
+
     def _post(self, path: str, content: object) -> dict[str, Any]:
         request = urllib.request.Request(
             self.address + path,

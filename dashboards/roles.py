@@ -43,6 +43,7 @@ class Right(Enum):
     MOVE_PIECES = "move pieces"
     SIGN_OFF = "sign off reports"
     ACT = "act on alerts"
+    NOTE = "comment on hours and sign them off"
     UNDO_OWN = "undo what one decided oneself"
     UNDO = "undo what others decided"
 
@@ -53,6 +54,7 @@ LEAST: Final = {
     Right.MOVE_PIECES: Role.LEAD,
     Right.SIGN_OFF: Role.LEAD,
     Right.ACT: Role.LEAD,
+    Right.NOTE: Role.LEAD,
     Right.UNDO_OWN: Role.LEAD,
     Right.UNDO: Role.ADMIN,
 }

@@ -131,7 +131,18 @@ HOUR_BOARD: Final = "Hour by hour"
 HOUR_BOARD_NOTE: Final = (
     "Target: planned time without breaks and planned stops, at the ideal cycle of the product, times the OEE target."
 )
-HOUR_BOARD_HEAD: Final = ("Hour", "Target", "Good", "Difference", "Ahead", "OEE", "Main loss")
+HOUR_BOARD_HEAD: Final = ("Hour", "Target", "Good", "Difference", "Ahead", "OEE", "Main loss", "Said, signed off")
+NOTES_HEAD: Final = ("Hour", "What", "Who", "When")
+NOTE_KINDS: Final = {"comment": "comment taken back", "sign": "signed off"}
+NOTE_CHANGED: Final = "changed {n}\u00d7"
+HOUR_SIGNED: Final = "signed off by {by}"
+ALL_NOTES: Final = "All that was said about these hours ({n})"
+NOTES_NEED_ENGINE: Final = "To comment on hours and to sign them off takes a running engine: start `oeeflow run`."
+HOUR: Final = "Hour"
+NOTE: Final = "Comment and countermeasure"
+NOTE_HINT: Final = "what happened, what is done about it"
+KEEP_NOTE: Final = "Keep comment"
+SIGN_HOUR: Final = "Sign off"
 NO_HOURS: Final = "No hour of this shift has any time yet"
 RATE: Final = "Pieces per minute"
 RATE_NOTE: Final = "Bars: what was counted, in steps of five minutes. Line: the ideal rate of the product in force."
@@ -333,7 +344,7 @@ SIGNED_OFF: Final = "Revision {n} is signed off"
 CHANGED_SINCE: Final = "Changed since revision {n} was signed off: the differences are below."
 
 WHERE_WENT: Final = "Where the time went"
-HOUR_BOARD_HEAD_NO_TARGET: Final = ("Hour", "Good", "OEE", "Main loss")
+HOUR_BOARD_HEAD_NO_TARGET: Final = ("Hour", "Good", "OEE", "Main loss", "Said, signed off")
 MORE: Final = "{n} more"
 GAP_NONE: Final = "on target"
 GAP_UP_TO: Final = "up to {n} points below"

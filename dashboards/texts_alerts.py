@@ -65,7 +65,6 @@ LOOKS_ON: Final = "You look on as {name}, with the role {role}. To acknowledge, 
 ONLY_LOOK: Final = "Nothing can be done about alerts here at the moment"
 NO_WORDS: Final = "there are no words to it"
 NO_WORDS_HINT: Final = "write the comment, or why it may be put aside, into the field above"
-LATER: Final = "It is stored. It shows here as soon as the store can be read."
 
 PICKED: Final = "Alert"
 PICK_ONE: Final = "Pick an alert to see who was told of it and what was done."

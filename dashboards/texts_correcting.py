@@ -75,6 +75,7 @@ LATER_THAN_NOW_HINT: Final = "take a time up to {clock}"
 
 DONE: Final = "Done"
 NOT_DONE: Final = "Not done"
+SEEN_LATER: Final = "It is stored. It shows here as soon as the store can be read."
 TAKING: Final = "The engine takes it in"
 PUT_AWAY: Final = "Close"
 EFFECT_TIME: Final = "{before} became {after}"

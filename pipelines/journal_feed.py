@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from kpis.alert_actions import Action, as_frame, read_action
+from kpis import alert_actions, hour_notes
+from kpis.alert_actions import Action, read_action
 from kpis.errors import ConfigError
 from kpis.events import EVENTS, REJECTED
+from kpis.hour_notes import HourNote, read_note
 from kpis.plant_sources import PEOPLE
 from pipelines.decoding import Decoder
 from pipelines.operators import Halt
@@ -88,7 +91,7 @@ class JournalFeed:
                 yield self._tick()
                 continue
             self.position = int(rows["offset"][-1])
-            rows, actions = _parted(rows)
+            rows, said = _parted(rows)
             decoded = self._decoder.decode(rows)
             self.part = Part(rows.select("offset", "source", "received_at"), decoded.origin, decoded.events)
             yield Batch(
@@ -98,7 +101,8 @@ class JournalFeed:
                 horizon=self._now(),
                 raw=decoded.raw,
                 sources=self._sources(),
-                actions=actions,
+                actions=said.actions,
+                notes=said.notes,
                 tell=self.position >= self._told,
             )
 
@@ -126,16 +130,27 @@ class JournalFeed:
         return round((self._clock() - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
 
 
-def _parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Messages, and the actions of people that were among them; one that cannot be read stays a message."""
+class _Said(NamedTuple):
+    """What people did about alerts, and what they said about hours; None: nothing."""
+
+    actions: pl.DataFrame | None = None
+    notes: pl.DataFrame | None = None
+
+
+def _parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, _Said]:
+    """Messages, and what people did and said that was among them; what cannot be read stays a message."""
     if PEOPLE not in rows["source"]:
-        return rows, None
+        return rows, _Said()
     actions: list[Action] = []
+    notes: list[HourNote] = []
     read: list[int] = []
     for offset, payload in rows.filter(pl.col("source") == PEOPLE).select("offset", "payload").iter_rows():
-        try:
+        with suppress(ConfigError):
             actions.append(read_action(payload))
-        except ConfigError:
+            read.append(offset)
             continue
-        read.append(offset)
-    return rows.filter(~pl.col("offset").is_in(read)), as_frame(actions)
+        with suppress(ConfigError):
+            notes.append(read_note(payload))
+            read.append(offset)
+    said = _Said(alert_actions.as_frame(actions) if actions else None, hour_notes.as_frame(notes) if notes else None)
+    return rows.filter(~pl.col("offset").is_in(read)), said

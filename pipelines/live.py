@@ -27,6 +27,7 @@ from pipelines.flow import dataflow
 from pipelines.http_door import HttpDoor
 from pipelines.journal_feed import JournalFeed
 from pipelines.metrics import Metrics
+from pipelines.notes_door import NotesDoor
 from pipelines.notify.office import Office, heartbeat
 from pipelines.operators import Halt, interruptible, run
 from pipelines.people_door import PeopleDoor
@@ -106,7 +107,10 @@ class _Engine:
             self._metrics.scraped,
             self._vitals.problems,
             self._tokens,
-            PeopleDoor(self._reception, self._tokens, self._office).routes,
+            [
+                *PeopleDoor(self._reception, self._tokens, self._office).routes,
+                *NotesDoor(self._reception, self._tokens, plant.equipment).routes,
+            ],
             urlsplit(plant.calling.settings.engine or "").hostname,
         )
         self._decoder = Decoder(plant)

@@ -100,20 +100,23 @@ class PeopleDoor:
         return link, self._office.case(link.alert)
 
     def _store(self, action: Action) -> None:
-        """Journal an action. Raises Refused when that does not succeed soon."""
-        if self._reception.full or self._reception.failure is not None:
-            raise busy(seconds=30)
-        offset: list[int | None] = []
-        stored = threading.Event()
+        journalled(self._reception, action.model_dump_json(exclude_none=True).encode(), action.at)
 
-        def done(at: int | None) -> None:
-            offset.append(at)
-            stored.set()
 
-        entry = Entry(PEOPLE, "", action.model_dump_json(exclude_none=True).encode(), action.at)
-        self._reception.offer(entry, done, patience=2.0)
-        if not stored.wait(STORED_WITHIN) or offset[0] is None:
-            raise busy(seconds=5)
+def journalled(reception: Reception, payload: bytes, at: int) -> None:
+    """Journal what somebody said or did, and wait until it is durable. Raises Refused when that is not soon."""
+    if reception.full or reception.failure is not None:
+        raise busy(seconds=30)
+    offset: list[int | None] = []
+    stored = threading.Event()
+
+    def done(reached: int | None) -> None:
+        offset.append(reached)
+        stored.set()
+
+    reception.offer(Entry(PEOPLE, "", payload, at), done, patience=2.0)
+    if not stored.wait(STORED_WITHIN) or offset[0] is None:
+        raise busy(seconds=5)
 
 
 def _told(found: tuple[Case, str] | None) -> Response:

@@ -22,6 +22,7 @@ _LATER: Final = {
     "alert_rules",
     "alert_deliveries",
     "alert_actions",
+    "hour_notes",
 }
 
 

@@ -351,6 +351,20 @@ TABLES = (
         ),
     ),
     Table(
+        "hour_notes",
+        "What people said about hours, and that they signed them off. Of an hour the last comment holds, and a "
+        "sign-off after which nothing was said.",
+        (
+            ("note", "VARCHAR", "id"),
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            ("hour", "TIMESTAMPTZ", "start of the hour, aligned in UTC"),
+            ("kind", "VARCHAR", "comment or sign"),
+            ("by", "VARCHAR", "who"),
+            ("at", "TIMESTAMPTZ", "when"),
+            ("comment", "VARCHAR", "what he said; empty: what was said before is taken back; null: signed off"),
+        ),
+    ),
+    Table(
         "source_health",
         "How the sources of a live engine are, as of its last change: what was not heard is unknown, not down.",
         (

@@ -41,7 +41,8 @@ class Batch:
     `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
     the newest event. `raw` gives the original bytes of lines by their numbers. `retried` are the digests of rejected
     events that the batch tries again. `sources`: how the live sources are now, if that changed. `actions`: what people
-    did about alerts. `tell`: people are told of alerts, because everything up to the horizon is known.
+    did about alerts, `notes` what they said about hours. `tell`: people are told of alerts, because everything up to
+    the horizon is known.
     """
 
     events: pl.DataFrame
@@ -53,6 +54,7 @@ class Batch:
     retried: pl.Series | None = None
     sources: pl.DataFrame | None = None
     actions: pl.DataFrame | None = None
+    notes: pl.DataFrame | None = None
     tell: bool = False
 
 
@@ -240,6 +242,8 @@ class Store:
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
         self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts)
         self.outbox.follow(transaction, pending.batch.actions, tell=pending.batch.tell)
+        if pending.batch.notes is not None:
+            transaction.replace("hour_notes", instants(pending.batch.notes, "hour", "at"), "note")
         transaction.commit()
         self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
         if pending.work is not None and accounts is not None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboards import alert_card, alert_deeds, cards, filters, frame, inbox, reading, roles, texts
+from dashboards import alert_card, alert_deeds, cards, deeds, filters, frame, inbox, reading, roles, texts
 from dashboards import texts_alerts as words
 from dashboards.board import Board
 from dashboards.door import Door
@@ -26,7 +26,7 @@ def screen(board: Board) -> None:
     visitor = roles.visitor()
     assert visitor is not None  # no page is shown to nobody
     way = alert_deeds.opened(visitor)
-    alert_deeds.said()
+    deeds.said()
     if not board.plant.alerts:
         st.html(cards.empty(words.NO_RULES, words.NO_RULES_HINT))
         return

@@ -5,11 +5,12 @@ from html import escape
 import polars as pl
 import streamlit as st
 
-from dashboards import cards, charts, frame, line_board, reading, routes, texts
+from dashboards import cards, charts, deeds, frame, hour_notes, line_board, reading, routes, texts
 from dashboards.board import Board, Row, Standing
 from dashboards.line_board import LineBoard, Order
 from dashboards.theme import LOOKS
 from kpis.formats import clock, clock_duration, count, difference, duration, local, moment, percent, points, since
+from storage import hour_notes as stored
 from storage.grains import MINUTE_US
 from storage.hours import HourRow
 
@@ -28,10 +29,8 @@ def screen(board: Board) -> None:
         _order(board, path, line.order)
     with frame.card("timeline"):
         _timeline(board, path, line)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _hours(board, path)
-    with right, frame.card("rate"):
+    _hours(board, path)
+    with frame.card("rate"):
         _rate(board, path, line)
 
 
@@ -151,13 +150,23 @@ def _hours(board: Board, path: str) -> None:
     if not rows:
         st.html(cards.empty(texts.NO_HOURS))
         return
+    first, last = rows[0].start, rows[-1].end
+    notes = reading.read(
+        ("notes", path, first, last), lambda reader: stored.read(reader, path, first, last), keep_s=reading.KEEP_S
+    )
     targeted = any(row.wanted is not None for row in rows)
     head = texts.HOUR_BOARD_HEAD if targeted else texts.HOUR_BOARD_HEAD_NO_TARGET
-    st.html(
-        cards.table(
-            head, [(_hour(board, path, row, targeted), "of-now" if row.end > board.horizon else "") for row in rows]
+    told = [
+        (
+            [*_hour(board, path, row, targeted), hour_notes.cell(board, notes.get(row.start))],
+            "of-now" if _under_way(board, row) else "",
         )
-    )
+        for row in rows
+    ]
+    st.html(cards.table(head, told))
+    deeds.said()
+    hour_notes.form(board, path, rows)
+    hour_notes.all_of(board, notes)
 
 
 def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.Cell]:

@@ -26,7 +26,7 @@ _FILES: Final[tuple[FileKind, ...]] = ("pdf", "xlsx", "csv")
 _RATIOS: Final = ("oee", "availability", "performance", "quality")
 _LEFT: Final = ("text", "clock", "moment")
 _HIDDEN: Final = {"waterfall": ("factor",), "hours": ("end", "difference", "lost_us"), "stops": ("lasted_us",)}
-_SECONDARY: Final = ("machine", "state", "wanted", "rejected", "end", "by", "rework")
+_SECONDARY: Final = ("machine", "state", "wanted", "rejected", "end", "by", "rework", "signed_at")
 """Columns that a phone leaves out."""
 
 
@@ -115,6 +115,8 @@ def _sheet(report: Report) -> None:
     for names in (("waterfall", "hours"), ("stops", "reasons"), ("rejects", "made")):
         for place, name in zip(st.columns(2, gap="medium"), names, strict=True):
             place.html(_section(report, parts[name], words.SECTIONS[name]))
+    if report.content.notes:
+        st.html(_section(report, parts["notes"], words.SECTIONS["notes"]))
     st.html(_section(report, parts["corrections"], words.SECTIONS["corrections"]))
     if report.differences:
         told = words.DIFFERENCES.format(now=report.revision, before=report.revision - 1)

@@ -124,6 +124,17 @@ class Correction:
 
 
 @dataclass(frozen=True)
+class HourNote:
+    """What is said about an hour, by whom, and who signed the hour off; None: nothing is, or nobody did."""
+
+    hour: Instant
+    comment: str | None
+    by: str | None
+    signed_by: str | None
+    signed_at: Instant | None
+
+
+@dataclass(frozen=True)
 class Content:
     """The report of one shift. Ratios are fractions; `horizon` is as of when it was read."""
 
@@ -144,6 +155,7 @@ class Content:
     rejects: tuple[Rejected, ...]
     made: tuple[Made, ...]
     corrections: tuple[Correction, ...]
+    notes: tuple[HourNote, ...] = ()
 
     @property
     def over(self) -> bool:

@@ -41,11 +41,12 @@ _WIDTHS: Final = {
     "reasons": {"reason": 44.0, "state": 20.0, "us": 16.0, "stops": 10.0},
     "rejects": {"reason": 56.0, "quality": 18.0, "pieces": 16.0},
     "made": {"order": 22.0, "product": 34.0, "good": 13.0, "scrap": 11.0, "rework": 10.0},
+    "notes": {"start": 12.0, "comment": 110.0, "by": 26.0, "signed_by": 38.0},
     "corrections": {"at": 28.0, "machine": 28.0, "start": 12.0, "end": 12.0, "what": 70.0, "by": 36.0},
     "differences": {"section": 36.0, "row": 70.0, "column": 26.0, "before": 27.0, "after": 27.0},
 }
 """Which columns there are on paper, and how wide they are in mm."""
-_MOST: Final = {"stops": 8, "reasons": 8, "rejects": 5, "made": 5, "corrections": 4, "differences": 8}
+_MOST: Final = {"stops": 8, "reasons": 8, "rejects": 5, "made": 5, "notes": 6, "corrections": 4, "differences": 8}
 _AROUND: Final = 11.5
 """Height of the title, the head and the gap of a section, in mm."""
 _BESIDE: Final = (("waterfall", "hours"), ("stops", "reasons"), ("rejects", "made"))
@@ -59,7 +60,8 @@ def pdf(report: Report) -> bytes:
     sheet.figures()
     parts = {section.name: section for section in sections(report)}
     pairs = [(parts[left], parts[right]) for left, right in _BESIDE]
-    whole = [parts["corrections"], *([parts["differences"]] if report.differences else [])]
+    asked = {"notes": bool(report.content.notes), "corrections": True, "differences": bool(report.differences)}
+    whole = [parts[name] for name, wanted in asked.items() if wanted]
     sheet.fit([*(max(_lines(left), _lines(right)) for left, right in pairs), *map(_lines, whole)])
     for left, right in pairs:
         sheet.beside(left, right)

@@ -9,7 +9,8 @@ import polars as pl
 from kpis.errors import ConfigError
 from kpis.losses import waterfall
 from kpis.plant import Plant, load_plant
-from storage import hours, slices
+from storage import hour_notes, hours, slices
+from storage.hours import HOUR_US
 from storage.reader import Reader
 from storage.reports import words
 from storage.reports.content import (
@@ -18,6 +19,7 @@ from storage.reports.content import (
     Correction,
     Figure,
     Hour,
+    HourNote,
     Lost,
     Made,
     Rejected,
@@ -83,6 +85,7 @@ def _content(reader: Reader, plant: Plant, chosen: Slice, shift: str, row: Row) 
         tuple(_rejects(reader, chosen)),
         tuple(_made(reader, chosen, plant)),
         tuple(_corrections(reader, chosen, row, plant)),
+        tuple(_notes(reader, equipment, start, end)),
     )
 
 
@@ -189,6 +192,17 @@ def _corrections(reader: Reader, chosen: Slice, row: Row, plant: Plant) -> Itera
     for at, equipment, start, end, state, reason, by in found.iter_rows():
         told = ", ".join(filter(None, (words.STATES.get(state, state), reason))) or None
         yield Correction(_us(at), equipment, _us(start), _us(end), told, by)
+
+
+def _notes(reader: Reader, equipment: str, start: int, end: int) -> Iterable[HourNote]:
+    """What is said about the hours of the shift, and who signed them off."""
+    found = hour_notes.read(reader, equipment, start // HOUR_US * HOUR_US, end)
+    for hour, notes in found.items():
+        said, signed = notes.said, notes.signed
+        if said or signed:
+            comment, by = (said["comment"], said["by"]) if said else (None, None)
+            who, at = (signed["by"], signed["at"]) if signed else (None, None)
+            yield HourNote(max(hour, start), comment, by, who, at)
 
 
 def _us(at: datetime) -> int:

@@ -101,7 +101,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
 
 def sections(report: Report) -> tuple[Section, ...]:
     """All parts of a report, in the order of the page."""
-    return (*compared(report.content), _stops(report.content), _corrections(report.content), _differences(report))
+    content = report.content
+    return (*compared(content), _stops(content), _notes(content), _corrections(content), _differences(report))
 
 
 def compared(content: Content) -> tuple[Section, ...]:
@@ -277,6 +278,21 @@ def _corrections(content: Content) -> Section:
         Column("by"),
     )
     return Section("corrections", columns, tuple(rows))
+
+
+def _notes(content: Content) -> Section:
+    rows = [
+        Row(str(number), (note.hour, note.comment, note.by, note.signed_by, note.signed_at))
+        for number, note in enumerate(content.notes, start=1)
+    ]
+    columns = (
+        Column("start", "clock"),
+        Column("comment"),
+        Column("by"),
+        Column("signed_by"),
+        Column("signed_at", "moment"),
+    )
+    return Section("notes", columns, tuple(rows))
 
 
 def _differences(report: Report) -> Section:

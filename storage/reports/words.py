@@ -55,6 +55,7 @@ SECTIONS: Final = {
     "reasons": "Losses by reason",
     "rejects": "Scrap and rework",
     "made": "Orders and products",
+    "notes": "What was said about the hours",
     "corrections": "Corrections",
     "differences": "Differences",
 }
@@ -115,6 +116,9 @@ COLUMNS: Final = {
     "at": "Changed at",
     "what": "What",
     "by": "By",
+    "comment": "Comment",
+    "signed_by": "Signed off by",
+    "signed_at": "Signed off at",
     "section": "Section",
     "row": "Row",
     "column": "Column",
@@ -130,6 +134,7 @@ NOTHING: Final = {
     "reasons": "No time was lost.",
     "rejects": "No scrap and no rework.",
     "made": "Nothing was made.",
+    "notes": "Nothing.",
     "corrections": "None since the shift was closed.",
     "differences": "None.",
 }

@@ -166,6 +166,7 @@ def test_the_workbook_has_numbers(content: Content) -> None:
         "Scrap and rework",
         "Orders and products",
         "Longest stops",
+        "What was said about the hours",
         "Corrections",
         "Differences",
     ]
