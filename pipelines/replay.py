@@ -215,7 +215,7 @@ class _Feed:
             self.file = path
             end, whole = start, True
             try:
-                for chunk in even(open_events(path, self._source, start, ROWS // 4), ROWS):
+                for chunk in even(open_events(path, self._source, start), ROWS):
                     self.bytes_read = done + chunk.bytes_read
                     end = chunk.end
                     position = Position(digest, str(path), end, complete=False)

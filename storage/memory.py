@@ -28,8 +28,8 @@ _EVENT = {name: _POLARS[kind] for name, kind, _ in EVENT_COLUMNS}
 class Memory:
     """`since`: by equipment (`below`) the instant from which on nothing happened yet.
 
-    `events` hold for `below`, their own or an ancestor's: the last one of each `role`. `intervals` are those that reach
-    beyond `since`, with their stretches.
+    `events` hold for `below`, their own or an ancestor's: the last one of each `role`. `intervals` are those that
+    reach it, with their stretches.
     """
 
     since: pl.DataFrame
@@ -46,11 +46,15 @@ class Memory:
         )
 
     def covers(self, spans: pl.DataFrame) -> pl.Series:
-        """For each span, by its `equipment` and `low`, whether it begins late enough."""
-        since = spans.select("equipment", "low").join(
-            self.since, left_on="equipment", right_on="below", how="left", maintain_order="left"
-        )
-        return since.select((pl.col("low") >= pl.col("since")).fill_null(value=False)).to_series()
+        """For each span, by its `equipment`, `low` and what it counts, whether it begins late enough.
+
+        One that begins with the last events themselves does, if it counts no pieces there: what happened at one
+        instant is known by its outcome, and which event came first only matters among pieces.
+        """
+        asked = spans.join(self.since, left_on="equipment", right_on="below", how="left", maintain_order="left")
+        later = (pl.col("count_start") > pl.col("low")) | (pl.col("count_end") <= pl.col("count_start"))
+        since = pl.col("since") - later.cast(pl.Int64)
+        return asked.select((pl.col("low") >= since).fill_null(value=False)).to_series()
 
     def context(self, spans: pl.DataFrame, horizon: int) -> pl.DataFrame:
         """The intervals around spans, by `unit`; an open one ends at the horizon."""
@@ -58,8 +62,8 @@ class Memory:
         return rows.select("unit", *INTERVALS.names()).with_columns(pl.col("end").fill_null(horizon))
 
     def prior(self, asking: pl.DataFrame) -> pl.DataFrame:
-        """The last events before the instants asked about: rows of `unit`, `below`, `role`, `at` and `quality`."""
-        return last_of(self.events, asking)
+        """The last events up to the instants asked about: rows of `unit`, `below`, `role`, `at` and `quality`."""
+        return last_of(self.events, asking.with_columns(pl.col("at") + 1))
 
     def without(self, removed: pl.DataFrame, plant: Plant) -> "Memory":
         """The memory when events are taken back: what they held for is read from the tables again."""
@@ -78,7 +82,7 @@ class Memory:
         ends = ends.filter(~pl.col("below").is_in(inferring))
         since = ends.join(ledger.tails(), on="below").select("below", "unit", since=pl.col("tail") + 1)
         rows = accounts.intervals.lazy().join(since.lazy().select("since", equipment="below"), on="equipment")
-        reaching = (pl.col("end") >= pl.col("since")) | (pl.col("end") == work.horizon)
+        reaching = (pl.col("end") >= pl.col("since") - 1) | (pl.col("end") == work.horizon)
         kept = reaching | reaching.any().over("equipment", "stretch_start") & pl.col("stretch_start").is_not_null()
         open_ = pl.when(pl.col("end") < work.horizon).then("end")
         rows = rows.filter(kept).with_columns(end=open_).select(INTERVALS.names()).unique()

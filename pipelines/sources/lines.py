@@ -58,14 +58,14 @@ COMPRESSIONS: Final = tuple(_DECOMPRESSORS)
 
 
 def read_blocks(path: Path, start: int, rows: int) -> Iterator[Block]:
-    """Blocks of about `rows` lines, after the first `start` lines.
+    """Blocks of about half of `rows` lines, after the first `start` lines: two are on their way at a time.
 
     Raises SourceError if the file cannot be opened, or, after every line before that point, if its compressed data is
     damaged or cut off.
     """
     try:
         with path.open("rb") as file:
-            yield from _blocks(path, file, start, rows)
+            yield from _blocks(path, file, start, -(-rows // 2))
     except OSError as error:
         message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
         raise SourceError(message, hint="check the path and the permission to read it") from error
