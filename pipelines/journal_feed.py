@@ -100,6 +100,7 @@ class JournalFeed:
                 Position(self._journal.identity, "journal", self.position, complete=False),
                 horizon=self._now(),
                 raw=decoded.raw,
+                origin=_origin(rows, decoded.origin),
                 sources=self._sources(),
                 actions=said.actions,
                 notes=said.notes,
@@ -135,6 +136,12 @@ class _Said(NamedTuple):
 
     actions: pl.DataFrame | None = None
     notes: pl.DataFrame | None = None
+
+
+def _origin(rows: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Where lines come from: the `source` of their message, and as their `place` its offset in the journal."""
+    named = lines.join(rows.select("offset", "source"), on="offset", how="left", maintain_order="left")
+    return named.select("line", "source", place="offset")
 
 
 def _parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, _Said]:

@@ -89,7 +89,7 @@ TABLES = (
         (
             ("digest", "VARCHAR", "hash of the original bytes"),
             ("source", "VARCHAR", "file or source it came from"),
-            ("line", "BIGINT", "line or row in it, from 1"),
+            ("line", "BIGINT", "line or row of the file, from 1; of a message its offset in the journal"),
             ("equipment", "VARCHAR", "equipment named, if it could be read"),
             ("id", "VARCHAR", "event id, if it could be read"),
             ("reason", "VARCHAR", "reason code, see docs/events.md"),

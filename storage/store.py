@@ -16,10 +16,10 @@ from kpis.errors import Interrupted, StorageError
 from kpis.events import EVENTS
 from kpis.plant import Plant
 from kpis.work import Accounts, Work, newest
-from storage import catalog
+from storage import catalog, refused
 from storage.alerting import Alerting
 from storage.changes import SEGMENTS
-from storage.database import Reading, bound, connect, instants
+from storage.database import Reading, connect, instants
 from storage.flushes import Flush
 from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds
@@ -51,6 +51,7 @@ class Batch:
     until: int | None = None
     horizon: int | None = None
     raw: Callable[[pl.Series], pl.Series] | None = None
+    origin: pl.DataFrame | None = None
     retried: pl.Series | None = None
     sources: pl.DataFrame | None = None
     actions: pl.DataFrame | None = None
@@ -195,20 +196,14 @@ class Store:
 
     def retriable(self) -> Iterator[pl.DataFrame]:
         """Rejected events, by their `digest` and `raw` bytes, whose equipment the plant file knows by now."""
-        known = pl.DataFrame({"equipment": list(self._ledger.plant.equipment)})
-        with bound(self._con, known=known):
-            refused = self._con.execute(
-                "SELECT digest, raw FROM rejected_events SEMI JOIN known USING (equipment) "
-                "WHERE reason = 'unknown_equipment' ORDER BY rejected_at, line"
-            ).pl()
-        return refused.iter_slices(100_000)
+        return refused.retriable(self._con, self._ledger.plant.equipment)
 
     def take(self, batch: Batch) -> Pending:
         """Find out what is new in a batch and what it changes."""
         admitted = admit(self._con, self._ledger, self._ids(), batch.events, batch.until)
-        refused = admitted.rejected
-        if refused.height and batch.raw is not None:
-            refused = refused.with_columns(raw=batch.raw(refused["line"]))
+        at_the_door = admitted.rejected
+        if at_the_door.height and batch.raw is not None:
+            at_the_door = at_the_door.with_columns(raw=batch.raw(at_the_door["line"]))
         taken, after = digest(self._con, self._ledger, self._ids(), admitted.new)
         if taken.removed.height:
             self._memory = self._memory.without(taken.removed, after.plant)
@@ -220,7 +215,7 @@ class Store:
         )
         work = None if horizon is None else plan(self._con, after, self._memory, taken, horizon)
         after = replace(after, ranges=ranges, horizon=horizon, flush=flush)
-        rejected = pl.concat([batch.rejected, refused])
+        rejected = pl.concat([batch.rejected, at_the_door])
         return Pending(batch, work, after, admitted, rejected, transaction)
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
@@ -233,9 +228,10 @@ class Store:
             after = replace(after, due=still_due(after.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
-        rejected = self._write_rejected(transaction, pending)
-        new = pending.admitted.new
-        outcome = Outcome(new.height, pending.admitted.duplicates, rejected, pending.admitted.late)
+        new, batch = pending.admitted.new, pending.batch
+        source = batch.position.source if batch.position else None
+        refused.write(self._writer, transaction, pending.rejected, source, batch.origin, self._clock())
+        outcome = Outcome(new.height, pending.admitted.duplicates, pending.rejected.height, pending.admitted.late)
         flush = self._write_flush(transaction, before, after, pending, outcome, segments)
         self._write_catalog(transaction, before, after)
         corrections = new.filter(IS_CORRECTION).select(EVENT_FIELDS)
@@ -263,25 +259,6 @@ class Store:
         if latest is not None and batch.until is not None:
             latest = min(latest, batch.until)
         return max((at for at in (self._ledger.horizon, batch.horizon, latest) if at is not None), default=None)
-
-    def _write_rejected(self, transaction: Transaction, pending: Pending) -> int:
-        """Rejected rows that are not known yet; how many of them the batch had."""
-        rows = pending.rejected
-        if rows.is_empty():
-            return 0
-        source = pending.batch.position.source if pending.batch.position else None
-        with bound(self._writer, batch=rows.with_row_index("n")):
-            fresh = self._writer.execute(
-                """
-                SELECT digest, line, equipment, id, reason, detail, raw FROM (SELECT *, md5(raw) AS digest FROM batch)
-                WHERE digest NOT IN (SELECT digest FROM rejected_events)
-                QUALIFY row_number() OVER (PARTITION BY digest ORDER BY n) = 1 ORDER BY n
-                """
-            ).pl()
-        transaction.insert(
-            "rejected_events", fresh.with_columns(source=pl.lit(source), rejected_at=pl.lit(self._clock()))
-        )
-        return rows.height
 
     def _write_flush(
         self,

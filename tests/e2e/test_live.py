@@ -142,6 +142,13 @@ def test_commands_read_while_it_runs(engine: Engine) -> None:
     assert sum(row["good"] for row in rows if row["equipment"] == MACHINE) == 10
 
 
+def test_rejected_events_name_the_source_they_came_by(engine: Engine) -> None:
+    engine.posted(count("fine"), count("nowhere", equipment="acme/elsewhere"), {"equipment": MACHINE, "id": "no time"})
+    rows = json.loads(command(engine, "rejected", "--format", "json"))
+    told = {row["id"]: (row["source"], row["line"] > 0) for row in rows}
+    assert told["nowhere"] == told["no time"] == ("http", True)
+
+
 def test_metrics_tell_what_came_in(engine: Engine) -> None:
     engine.posted(count("unknown", equipment="acme/nowhere"))
     rejected = 'oeeflow_rejected_events_total{reason="unknown_equipment"}'
