@@ -34,6 +34,10 @@ class Matter:
 
 def matters(board: Board, longer_than_us: int) -> list[Matter]:
     """What needs somebody, the most urgent first: by kind, then by how long it has been so."""
+    return board.once(("matters", longer_than_us), lambda: _matters(board, longer_than_us))
+
+
+def _matters(board: Board, longer_than_us: int) -> list[Matter]:
     found = [*_stopped(board, longer_than_us), *_silent(board), *_unclassified(board, longer_than_us), *_fast(board)]
     return sorted(found, key=lambda matter: (KINDS.index(matter.kind), -(matter.us or 0), matter.path))
 

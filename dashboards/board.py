@@ -1,10 +1,11 @@
 """What the live pages show at one moment, read at once: states in force, KPI rows, open matters."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from threading import RLock
+from typing import Any, Final, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -24,6 +25,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 Row = dict[str, Any]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,18 @@ class Board:
     time: pl.DataFrame
     unclassified: pl.DataFrame
     alerts: pl.DataFrame
+
+    @cached_property
+    def _made(self) -> tuple[RLock, dict[Hashable, object]]:
+        return RLock(), {}
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of this board for everybody who looks at it; `key` names what that is."""
+        lock, made = self._made
+        with lock:
+            if key not in made:
+                made[key] = make()
+            return cast(Made, made[key])  # a key belongs to one thing
 
     @property
     def zone(self) -> ZoneInfo:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from dashboards import texts
+from dashboards import charts, texts
 from dashboards.board import HOUR_US, Board, Row, micros
 from kpis.formats import clock
 from storage import boards, hours
@@ -40,10 +40,12 @@ class Order:
 
 @dataclass(frozen=True)
 class LineBoard:
-    """What the page of a line needs beside the board: its timeline, pieces by five minutes, and its order."""
+    """What the page of a line needs beside the board: its timeline, also as rows of its chart, pieces by five minutes,
+    and its order."""
 
     start: int
     timeline: pl.DataFrame
+    lanes: pl.DataFrame
     pieces: pl.DataFrame
     order: Order | None
 
@@ -53,13 +55,18 @@ def load(reader: Reader, board: Board, path: str, hours: int) -> LineBoard:
     start = board.horizon - hours * HOUR_US
     inside = Selection(path if path in board.machines else f"{path}/*", None, start, board.horizon)
     timeline = reader.timeline(inside).join(_labels(board), on="reason", how="left")
+    lanes = charts.timeline_rows(timeline, board.machines_of(path), start, board.horizon, board.zone)
     counted = board.counted_by(path)
     pieces = boards.pieces_by_minutes(reader, counted, start // MINUTE_US * MINUTE_US, board.horizon, RATE_MINUTES)
-    return LineBoard(start, timeline, pieces, _order(reader, board, path))
+    return LineBoard(start, timeline, lanes, pieces, _order(reader, board, path))
 
 
 def hour_rows(board: Board, path: str) -> list[HourRow]:
     """The hours of the shift in force; without one the last eight."""
+    return board.once(("hours", path), lambda: _hour_rows(board, path))
+
+
+def _hour_rows(board: Board, path: str) -> list[HourRow]:
     first, last = _bounds(board, board.row(board.shifts, path))
 
     def inside(start: str) -> pl.Expr:

@@ -55,7 +55,7 @@ class Tile:
 
 def tiles(board: Board) -> list[Tile]:
     """A tile for every line, the worst gap to its own target first; those without a gap last, by name."""
-    found = [_tile(board, path) for path in board.lines]
+    found = board.once("tiles", lambda: [_tile(board, path) for path in board.lines])
     return sorted(found, key=lambda tile: (_NOT_PLANNED if tile.gap is None else tile.gap, tile.path))
 
 

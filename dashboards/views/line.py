@@ -134,9 +134,7 @@ def _order(board: Board, path: str, order: Order | None) -> None:
 
 def _timeline(board: Board, path: str, line: LineBoard) -> None:
     st.html(cards.title(texts.TIMELINE))
-    lanes = board.machines_of(path)
-    rows = charts.timeline_rows(line.timeline, lanes, line.start, board.horizon, board.zone)
-    st.vega_lite_chart(rows, charts.TIMELINE, width="stretch", theme=None, alt=texts.TIMELINE_ALT, key="timeline")
+    st.vega_lite_chart(line.lanes, charts.TIMELINE, width="stretch", theme=None, alt=texts.TIMELINE_ALT, key="timeline")
     mine = line.timeline.filter(pl.col("equipment").is_in(board.timed_by(path)))
     at = pl.col("start").cast(pl.Int64).clip(line.start), pl.col("end").cast(pl.Int64).clip(None, board.horizon)
     spent = dict(mine.group_by("account").agg((at[1] - at[0]).sum()).iter_rows())

@@ -31,14 +31,18 @@ def screen(board: Board) -> None:
         st.html(cards.title(texts.MORE_LINES))
         st.html(_rows(found[shown:]))
     st.html(cards.title(texts.HEAT, texts.HEAT_NOTE))
-    st.html(_heat(board, found))
+    st.html(board.once("heat", lambda: _heat(board, found)))
 
 
 def _tile(board: Board, tile: tiles.Tile) -> None:
     frame.link(routes.LINE, cards.name(tile.path), "arrow_forward", equipment=tile.path)
+    st.html(board.once(("tile", tile.path), lambda: _told(board, tile)))
+
+
+def _told(board: Board, tile: tiles.Tile) -> str:
     now = _standing(board, tile) + _now(board, tile)
     before = _shift(tile) + _spark(board, tile) + _badges(tile)
-    st.html(f'<div class="of-tile"><div>{now}</div><div>{before}</div></div>')
+    return f'<div class="of-tile"><div>{now}</div><div>{before}</div></div>'
 
 
 def _standing(board: Board, tile: tiles.Tile) -> str:
@@ -133,7 +137,7 @@ def _attention(board: Board) -> None:
     if not found:
         st.html(cards.calm(texts.ATTENTION_NONE))
         return
-    rows = [(_matter(board, matter), "") for matter in found]
+    rows = board.once(("rows", minutes), lambda: [(_matter(board, matter), "") for matter in found])
     st.html(cards.table(texts.ATTENTION_HEAD, rows[:_MATTERS]))
     if rows[_MATTERS:]:
         with st.expander(texts.MORE.format(n=len(rows) - _MATTERS)):

@@ -1,5 +1,6 @@
 """On the wall: every line as a band to be read from across the hall; `?equipment=` shows one alone."""
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -27,7 +28,7 @@ def screen(board: Board) -> None:
     wanted = st.query_params.get("equipment")
     found = [tile for tile in tiles.tiles(board) if wanted in (None, tile.path)][:_BANDS]
     head = f'<div class="of-wall-head"><b>{escape(board.plant.name)}</b><span>{frame.as_of(board)}</span></div>'
-    bands = "".join(_band(board, tile) for tile in found)
+    bands = "".join(board.once(("band", tile.path), partial(_band, board, tile)) for tile in found)
     dead = f'<div class="of-wall-dead" role="alert">{escape(texts.NO_DATA)}</div>'
     st.html(f'<div class="of-wall" style="--n:{max(len(found), 2)}">{head}{bands}</div>{dead}')
     # The number makes it another script at every refresh, so that it runs: a page without news says so by itself.
