@@ -88,7 +88,8 @@ def table(head: Sequence[str], rows: Iterable[tuple[Sequence[Cell], str]], capti
     """A table of cells, each row with its class. A heading has the classes of the first cell below it. It scrolls on
     its own where it is too wide."""
     listed = list(rows)
-    classes = [cell.classes.replace("of-below", "").replace("of-fade", "") for cell in listed[0][0]] if listed else []
+    first = listed[0][0] if listed else [Cell()] * len(head)
+    classes = [cell.classes.replace("of-below", "").replace("of-fade", "") for cell in first]
     names = "".join(
         f'<th scope="col" class="{style}">{escape(name)}</th>' for name, style in zip(head, classes, strict=True)
     )

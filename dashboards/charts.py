@@ -13,7 +13,7 @@ import polars as pl
 from dashboards import texts
 from dashboards import texts_alert_load as load_words
 from dashboards.board import HOUR_US, micros
-from dashboards.theme import ACCENT, BAD, INK, LOOKS, MUTED, RULE
+from dashboards.theme import LOOKS, SHOWN
 from kpis.formats import clock, duration
 from storage.alert_views import ACCEPTABLE, MANAGEABLE
 
@@ -23,17 +23,18 @@ _STEPS_US: Final = (HOUR_US // 4, HOUR_US // 2, HOUR_US, 2 * HOUR_US, 4 * HOUR_U
 _TICKS: Final = 9
 _FONT: Final = '"Source Sans", sans-serif'
 _CONFIG: Final = {
+    "mark": {"aria": False},  # the chart has a text of its own
     "background": "transparent",
     "font": _FONT,
     "view": {"stroke": None},
     "axis": {
-        "labelColor": MUTED,
-        "titleColor": MUTED,
+        "labelColor": SHOWN.muted,
+        "titleColor": SHOWN.muted,
         "labelFontSize": 13,
         "titleFontSize": 13,
         "titleFontWeight": "normal",
     },
-    "legend": {"labelColor": INK, "labelFontSize": 13},
+    "legend": {"labelColor": SHOWN.ink, "labelFontSize": 13},
 }
 _TIME: Final = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": None}
 _DAY: Final = {
@@ -42,7 +43,7 @@ _DAY: Final = {
     "sort": None,
     "axis": {"title": None, "labelAngle": 0, "labelOverlap": True},
 }
-_POINTS: Final = {"type": "line", "color": ACCENT, "point": {"size": 40, "color": ACCENT, "filled": True}}
+_POINTS: Final = {"type": "line", "color": SHOWN.accent, "point": {"size": 40, "color": SHOWN.accent, "filled": True}}
 _HEIGHTS: Final = sorted({look.height for look in LOOKS.values()})
 
 
@@ -50,10 +51,10 @@ def _ticks(y: Any) -> list[Spec]:
     """Vertical rules and local times, from rows of kind `tick`."""
     only = [{"filter": "datum.kind === 'tick'"}]
     return [
-        {"transform": only, "mark": {"type": "rule", "color": RULE}, "encoding": {"x": _TIME}},
+        {"transform": only, "mark": {"type": "rule", "color": SHOWN.rule}, "encoding": {"x": _TIME}},
         {
             "transform": only,
-            "mark": {"type": "text", "baseline": "top", "dy": 6, "color": MUTED, "fontSize": 13, "font": _FONT},
+            "mark": {"type": "text", "baseline": "top", "dy": 6, "color": SHOWN.muted, "fontSize": 13, "font": _FONT},
             "encoding": {"x": _TIME, "y": {"value": y}, "text": {"field": "label"}},
         },
     ]
@@ -66,8 +67,8 @@ def _lanes(height: float) -> Spec:
         "mark": {
             "type": "bar",
             "height": {"band": height},
-            "stroke": "#6B7A87",
-            "strokeWidth": 0.5 if height < 0.3 else 0,
+            "stroke": SHOWN.muted,
+            "strokeWidth": 0.5,
         },
         "encoding": {
             "x": _TIME,
@@ -76,7 +77,7 @@ def _lanes(height: float) -> Spec:
                 "field": "lane",
                 "type": "nominal",
                 "sort": {"field": "place", "op": "min"},
-                "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 150, "labelColor": INK},
+                "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 150, "labelColor": SHOWN.ink},
                 "scale": {"paddingInner": 0.1, "paddingOuter": 0.05},
             },
             "color": {
@@ -105,7 +106,7 @@ RATE: Final[Spec] = {
         *_ticks({"expr": "height"}),
         {
             "transform": [{"filter": "datum.kind === 'rate'"}],
-            "mark": {"type": "rect", "color": "#A9B9C5", "stroke": "#FFFFFF", "strokeWidth": 1},
+            "mark": {"type": "rect", "color": "#A9B9C5", "stroke": SHOWN.card, "strokeWidth": 1},
             "encoding": {
                 "x": _TIME,
                 "x2": {"field": "x2"},
@@ -113,7 +114,7 @@ RATE: Final[Spec] = {
                     "field": "rate",
                     "type": "quantitative",
                     "title": None,
-                    "axis": {"tickCount": 4, "gridColor": RULE},
+                    "axis": {"tickCount": 4, "gridColor": SHOWN.rule},
                 },
                 "y2": {"datum": 0},
                 "tooltip": [{"field": name, "title": title} for name, title in texts.RATE_TIP],
@@ -121,7 +122,7 @@ RATE: Final[Spec] = {
         },
         {
             "transform": [{"filter": "datum.kind === 'ideal' && isValid(datum.rate)"}],
-            "mark": {"type": "rule", "color": INK, "strokeWidth": 2},
+            "mark": {"type": "rule", "color": SHOWN.ink, "strokeWidth": 2},
             "encoding": {"x": _TIME, "x2": {"field": "x2"}, "y": {"field": "rate", "type": "quantitative"}},
         },
     ],
@@ -131,12 +132,12 @@ RATE: Final[Spec] = {
 
 
 def _pareto(field: str, title: str) -> Spec:
-    bars = {"field": field, "type": "quantitative", "title": title, "axis": {"tickCount": 4, "gridColor": RULE}}
+    bars = {"field": field, "type": "quantitative", "title": title, "axis": {"tickCount": 4, "gridColor": SHOWN.rule}}
     lane = {
         "field": "label",
         "type": "nominal",
         "sort": None,
-        "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 170, "labelColor": INK},
+        "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 170, "labelColor": SHOWN.ink},
     }
     tip = [{"field": name, "title": shown} for name, shown in texts.PARETO_TIP]
     return {
@@ -158,7 +159,7 @@ def _pareto(field: str, title: str) -> Spec:
                 },
             },
             {
-                "mark": {"type": "text", "align": "left", "dx": 6, "color": INK, "fontSize": 13, "font": _FONT},
+                "mark": {"type": "text", "align": "left", "dx": 6, "color": SHOWN.ink, "fontSize": 13, "font": _FONT},
                 "encoding": {
                     "y": lane,
                     "x": {"field": field, "type": "quantitative"},
@@ -183,7 +184,7 @@ SIX: Final[Spec] = {
             "field": "hours",
             "type": "quantitative",
             "title": texts.HOURS,
-            "axis": {"tickCount": 4, "gridColor": RULE},
+            "axis": {"tickCount": 4, "gridColor": SHOWN.rule},
         },
         "color": {
             "field": "loss",
@@ -191,7 +192,7 @@ SIX: Final[Spec] = {
             "sort": None,
             "scale": {
                 "domain": list(texts.SIX.values()),
-                "range": [BAD, "#1F6FB5", "#F2B441", "#8FA5B4", "#3B1F5B", "#A9C4B8"],
+                "range": [LOOKS["down"].fill, "#1F6FB5", "#F2B441", "#8FA5B4", "#3B1F5B", "#A9C4B8"],
             },
             "legend": {"title": None, "orient": "bottom", "columns": 2},
         },
@@ -213,13 +214,13 @@ TREND: Final[Spec] = {
                     "field": "oee",
                     "type": "quantitative",
                     "title": None,
-                    "axis": {"format": ".0%", "tickCount": 4, "gridColor": RULE},
+                    "axis": {"format": ".0%", "tickCount": 4, "gridColor": SHOWN.rule},
                 },
                 "tooltip": [{"field": name, "title": title} for name, title in texts.TREND_TIP],
             },
         },
         {
-            "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
+            "mark": {"type": "rule", "color": SHOWN.ink, "strokeDash": [4, 3]},
             "encoding": {"y": {"field": "target", "type": "quantitative", "aggregate": "max"}},
         },
     ],
@@ -238,7 +239,7 @@ YIELD: Final[Spec] = {
             "type": "quantitative",
             "title": None,
             "scale": {"zero": False},
-            "axis": {"format": ".2%", "tickCount": 4, "gridColor": RULE},
+            "axis": {"format": ".2%", "tickCount": 4, "gridColor": SHOWN.rule},
         },
         "tooltip": [{"field": name, "title": title} for name, title in texts.YIELD_TIP],
     },
@@ -246,7 +247,7 @@ YIELD: Final[Spec] = {
 }
 """First pass yield of each day. It moves by parts of a per cent, so the axis does not begin at 0."""
 
-_LINES: Final = {"domain": list(texts.WORM_LINES.values()), "range": [ACCENT, INK]}
+_LINES: Final = {"domain": list(texts.WORM_LINES.values()), "range": [SHOWN.accent, SHOWN.ink]}
 WORM: Final[Spec] = {
     "height": 260,
     "padding": {"bottom": 24},
@@ -261,7 +262,7 @@ WORM: Final[Spec] = {
                     "field": "pieces",
                     "type": "quantitative",
                     "title": None,
-                    "axis": {"tickCount": 5, "gridColor": RULE},
+                    "axis": {"tickCount": 5, "gridColor": SHOWN.rule},
                 },
                 "color": {
                     "field": "line",
@@ -299,14 +300,17 @@ LOAD: Final[Spec] = {
                     "field": "alerts",
                     "type": "quantitative",
                     "title": None,
-                    "axis": {"tickCount": 4, "format": "d", "gridColor": RULE},
+                    "axis": {"tickCount": 4, "format": "d", "gridColor": SHOWN.rule},
                     "scale": {"domainMin": 0},
                 },
                 "y2": {"datum": 0},
                 "color": {
                     "field": "load",
                     "type": "nominal",
-                    "scale": {"domain": list(load_words.VERDICTS.values()), "range": ["#8FA5B4", "#F2B441", BAD]},
+                    "scale": {
+                        "domain": list(load_words.VERDICTS.values()),
+                        "range": ["#8FA5B4", LOOKS["idle"].fill, LOOKS["down"].fill],
+                    },
                     "legend": {"title": None, "orient": "top"},
                 },
                 "tooltip": [{"field": name, "title": title} for name, title in load_words.HOUR_TIP],
@@ -315,7 +319,7 @@ LOAD: Final[Spec] = {
         *(
             {
                 "data": {"values": [{}]},
-                "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
+                "mark": {"type": "rule", "color": SHOWN.ink, "strokeDash": [4, 3]},
                 "encoding": {"y": {"datum": limit}},
             }
             for limit in (ACCEPTABLE, MANAGEABLE)

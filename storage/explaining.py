@@ -11,12 +11,14 @@ from storage.grains import Grain
 from storage.reader import Reader
 from storage.schema import EVENT_COLUMNS
 from storage.selection import Selection, instant, narrowed, text, texts
-from storage.windows import grain_named
+from storage.windows import SLIDING, grain_named, sliding
 
-_LONGEST_US: Final = {"minute": 1, "hour": 1, "shift": 4, "day": 3, "week": 9, "month": 33}
 _DAY_US: Final = 86_400_000_000
+_LONGEST_US: Final = {
+    by: days * _DAY_US for by, days in {"minute": 1, "hour": 1, "shift": 4, "day": 3, "week": 9, "month": 33}.items()
+}
 _NO_DATE: Final = "NULL::DATE"
-_FIXED: Final = ("minute", "hour")
+_FIXED: Final = ("minute", "hour", SLIDING)
 _EVENT: Final = ", ".join(f'"{name}"' for name, _, _ in EVENT_COLUMNS)
 _SPOKEN: Final = "g.equipment = h.speaker AND (h.hearer = h.speaker OR g.type IN ('order', 'status'))"
 
@@ -58,13 +60,17 @@ class Explanation:
         return self.intervals.group_by("account", maintain_order=True).agg(intervals=pl.len(), us=pl.col("us").sum())
 
 
-def explain(reader: Reader, equipment: str, by: str, at: int | None, definition: str) -> Explanation:
-    """Unfold the window of an equipment that holds an instant (in µs); None: the last one.
+def explain(
+    reader: Reader, equipment: str, by: str, at: int | None, definition: str, *, length_us: int = 0, step_us: int = 0
+) -> Explanation:
+    """Unfold the window of an equipment that holds an instant (in µs), the last of them; None: the last one.
 
-    Raises ConfigError when there is no such equipment, kind of window or window.
+    Sliding windows are so long and end so often as for Reader.kpi. Raises ConfigError when there is no such equipment,
+    kind of window or window.
     """
-    grain = grain_named(by)
-    row = _window(reader, equipment, by, at, definition)
+    row = _window(reader, equipment, by, at, definition, length_us, step_us)
+    first = _us(row["window_start"])
+    grain = sliding(length_us, step_us, first, first + 1) if by == SLIDING else grain_named(by)
     contributors = reader.query(
         "SELECT contributor, gives_time, gives_pieces FROM contributors "
         f"WHERE equipment = {text(row['equipment'])} ORDER BY contributor"
@@ -81,11 +87,14 @@ def explain(reader: Reader, equipment: str, by: str, at: int | None, definition:
     )
 
 
-def _window(reader: Reader, equipment: str, by: str, at: int | None, definition: str) -> dict[str, Any]:
-    longest = _LONGEST_US.get(by)
+def _window(
+    reader: Reader, equipment: str, by: str, at: int | None, definition: str, length_us: int, step_us: int
+) -> dict[str, Any]:
+    longest = length_us + step_us if by == SLIDING else _LONGEST_US.get(by)
     last = at if at is not None else reader.query("SELECT epoch_us(max(horizon)) AS at FROM horizons").item()
-    start = None if last is None or longest is None else last - longest * _DAY_US
-    rows = reader.kpi(by, Selection(equipment, None, start, None if at is None else at + 1), definition)
+    start = None if last is None or longest is None else last - longest
+    until = None if at is None else at + 1
+    rows = reader.kpi(by, Selection(equipment, None, start, until), definition, length_us=length_us, step_us=step_us)
     if at is not None:
         rows = rows.filter(pl.col("window_end").cast(pl.Int64) > at)
     if rows.is_empty():

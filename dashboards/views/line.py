@@ -86,6 +86,10 @@ def _figures(board: Board, path: str) -> None:
     now, shift = board.row(board.last, path), board.row(board.shifts, path)
     rows = [_figure(board, path, kpi, now, shift) for kpi in ("oee", "availability", "performance", "quality")]
     st.html(f'<div class="of-kpi">{"".join(rows)}</div>')
+    if now is not None:
+        at = now["window_start"].isoformat()
+        told = texts.WHY_NOW.format(n=minutes)
+        frame.link(routes.WHY, told, "account_tree", equipment=path, by="sliding", at=at)
     if shift is not None:
         with st.container(horizontal=True):
             at = shift["window_start"].isoformat()

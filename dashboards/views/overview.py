@@ -188,7 +188,7 @@ def _cell(board: Board, hour: tiles.Hour) -> str:
     told = f"{clock(hour.start, board.zone)}: {percent(hour.oee)}"
     if hour.oee is None:
         return f'<td class="of-off" title="{told}"></td>'
-    fill, on = gap_fill(hour.gap) if hour.gap is not None else ("#E9EDF0", "#1B2733")
+    fill, on = gap_fill(hour.gap) if hour.gap is not None else ("var(--track)", "var(--ink)")
     return f'<td style="background:{fill};color:{on}" title="{told}">{hour.oee * 100:.0f}</td>'
 
 

@@ -37,7 +37,8 @@ def screen(board: Board) -> None:
         _rejects(chosen, sums)
     with right:
         st.html(cards.title(texts.BY_PRODUCT))
-        st.html(cards.table(texts.YIELD_HEAD, [(_yield(row), "") for row in products if _total(row)]))
+        made = [(_yield(row), "") for row in products if _total(row)]
+        st.html(cards.table(texts.YIELD_HEAD, made) if made else cards.calm(texts.NO_PIECES_MADE))
     with frame.card("worm"):
         _worm(board, chosen)
     st.html(cards.title(texts.PACE, texts.PACE_NOTE))

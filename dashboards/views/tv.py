@@ -1,5 +1,6 @@
-"""On the wall: every line as a band to be read from across the hall; `?equipment=` shows one alone."""
+"""On the wall: every line as a band to be read from across the hall; what more than fits comes in turns."""
 
+import time
 from functools import partial
 from html import escape
 
@@ -9,9 +10,9 @@ from dashboards import cards, frame, line_board, reading, texts, tiles
 from dashboards.board import Board
 from dashboards.theme import LOOKS
 from dashboards.tiles import Tile
+from dashboards.wall import Wall
 from kpis.formats import clock, difference, duration, percent
 
-_BANDS = 8
 _DEAD_MS = 3 * reading.REFRESH_S * 1_000
 _WATCH = """
 <script>
@@ -25,12 +26,16 @@ window.oeeflowWatch ??= setInterval(() => {
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    wanted = st.query_params.get("equipment")
-    found = [tile for tile in tiles.tiles(board) if wanted in (None, tile.path)][:_BANDS]
-    head = f'<div class="of-wall-head"><b>{escape(board.plant.name)}</b><span>{frame.as_of(board)}</span></div>'
+    wall = Wall.read(st.query_params)
+    found, turn, turns = wall.turn(tiles.tiles(board), time.time())
+    place = board.plant.name if wall.place is None else f"{board.plant.name} · {cards.name(wall.place)}"
+    told = f"{place} · {texts.TURN.format(n=turn, all=turns)}" if turns > 1 else place
+    head = f'<div class="of-wall-head"><b>{escape(told)}</b><span>{frame.as_of(board)}</span></div>'
     bands = "".join(board.once(("band", tile.path), partial(_band, board, tile)) for tile in found)
     dead = f'<div class="of-wall-dead" role="alert">{escape(texts.NO_DATA)}</div>'
-    st.html(f'<div class="of-wall" style="--n:{max(len(found), 2)}">{head}{bands}</div>{dead}')
+    night, rows = (" of-night" if wall.night else ""), max(len(found), 2)
+    content = bands or cards.empty(texts.NO_LINES)
+    st.html(f'<div class="of-wall{night}" style="--n:{rows}">{head}{content}</div>{dead}')
     # The number makes it another script at every refresh, so that it runs: a page without news says so by itself.
     watch = _WATCH.replace("LIMIT", str(_DEAD_MS)).replace("NOW", str(frame.ticking()))
     st.html(watch, unsafe_allow_javascript=True)

@@ -19,8 +19,9 @@ from kpis.formats import clock_duration, count, moment, percent
 from kpis.kpi import Kpi
 from kpis.registry import DEFINITIONS, KPIS, kpi_named
 from storage.explaining import Explanation, explain
+from storage.grains import MINUTE_US
 
-_WINDOWS: Final = ("hour", "shift", "day", "week", "month")
+_WINDOWS: Final = ("sliding", "hour", "shift", "day", "week", "month")
 _ROWS: Final = 60
 _KNOWN: Final = tuple(kpi.name for kpi in KPIS if kpi.basis == "events")
 
@@ -40,7 +41,10 @@ def screen(board: Board) -> None:
     asked = _asked(board)
     found = reading.read(
         ("why", asked.equipment, asked.by, asked.at, asked.definition),
-        lambda reader: explain(reader, asked.equipment, asked.by, asked.at, asked.definition),
+        lambda reader: explain(
+            reader, asked.equipment, asked.by, asked.at, asked.definition,
+            length_us=board.plant.sliding_length_us, step_us=board.plant.sliding_step_us,
+        ),
         keep_s=60,
     )
     elements = {element.name: found.row[element.name] for element in ELEMENTS}
@@ -63,7 +67,9 @@ def _asked(board: Board) -> _Asked:
     path = first.selectbox(
         texts.EQUIPMENT, known, index=known.index(board.lines[0]), key="equipment", bind="query-params"
     )
-    by = second.segmented_control(texts.WINDOW, _WINDOWS, default="shift", required=True, key="by", bind="query-params")
+    by = second.segmented_control(
+        texts.WINDOW, _WINDOWS, default="shift", required=True, wrap=True, key="by", bind="query-params"
+    )
     at = third.text_input(texts.AT, key="at", bind="query-params", placeholder=texts.AT_HINT)
     kpi = fourth.selectbox(texts.FIGURE, _KNOWN, index=_KNOWN.index("oee"), key="kpi", bind="query-params")
     definition = st.segmented_control(
@@ -93,13 +99,18 @@ def _answer(board: Board, asked: _Asked, found: Explanation, top: Step) -> str:
     status = row["status"] + (f", revision {row['revision']}" if row["revision"] else "")
     facts = [
         (asked.kpi.label, value),
-        (texts.WINDOWS[asked.by], row["shift"] or f"{start}"),
+        (_window_name(board, asked.by), row["shift"] or f"{start}"),
         (texts.FROM_TO, texts.from_to(start, end)),
         (texts.STATUS, status),
         (texts.COVERAGE_NAME, percent(row["coverage"])),
     ]
     meaning = f'<p class="of-note" style="margin-top:.5rem">{escape(asked.kpi.meaning)}</p>'
     return cards.strip(asked.equipment, facts) + meaning
+
+
+def _window_name(board: Board, by: str) -> str:
+    minutes = board.plant.sliding_length_us // MINUTE_US
+    return texts.LAST_MINUTES.format(n=minutes) if by == "sliding" else texts.WINDOWS[by]
 
 
 def _formulas(steps: list[Step]) -> str:

@@ -14,6 +14,14 @@ from pipelines.options import Db
 
 _ROLE: Final = "OEEFLOW_ROLE"
 _OIDC_FILE: Final = "OEEFLOW_OIDC_FILE"
+_THEME: Final = "OEEFLOW_THEME"
+
+
+class Theme(StrEnum):
+    """How the pages look."""
+
+    LIGHT = "light"
+    DARK = "dark"
 
 
 class Role(StrEnum):
@@ -34,6 +42,7 @@ def dashboard(
         Role | None,
         typer.Option(help="Give everybody who opens the pages this role, for trying out; on this machine only."),
     ] = None,
+    theme: Annotated[Theme, typer.Option(help="Light, or dark for rooms that are.")] = Theme.LIGHT,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the pages in a browser.")] = False,
 ) -> None:
     """Show the store in a browser, until Ctrl-C: plant, lines, losses, and why every number is what it is.
@@ -67,6 +76,8 @@ def dashboard(
     if browser:
         webbrowser.open(address)
     environment = os.environ | {"OEEFLOW_DB": str(db.resolve())}
+    if theme is Theme.DARK:
+        environment[_THEME] = theme.value
     if role is not None:
         environment[_ROLE] = role.value
     os.execve(sys.executable, [sys.executable, "-P", "-m", "dashboards", host, str(port)], environment)

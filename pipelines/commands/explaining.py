@@ -59,7 +59,10 @@ def explain(
     with opened(db) as store:
         instant = None if at is None else parse_time(at, store.plant.timezone)
         chosen = definition or store.plant.oee_definition
-        found = unfold(store.reader, equipment, by, instant, chosen)
+        found = unfold(
+            store.reader, equipment, by, instant, chosen,
+            length_us=store.plant.sliding_length_us, step_us=store.plant.sliding_step_us,
+        )  # fmt: skip
         elements = {element.name: found.row[element.name] for element in ELEMENTS}
         steps = derivation(kpi, elements, chosen)
         if form is Format.JSON:

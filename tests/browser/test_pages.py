@@ -3,8 +3,10 @@
 import html
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -12,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import routes, texts
 from dashboards.routes import PAGES, Route
 from kpis.formats import count, percent
+from storage.explaining import explain
 from storage.reader import Reader
 from storage.selection import Selection
 from tests.browser.stores import LINE
@@ -110,6 +113,30 @@ def test_a_number_is_unfolded_to_its_value(filled: Path, monkeypatch: pytest.Mon
         shift = reader.kpi("shift", Selection(LINE), "standard").row(0, named=True)
     assert percent(shift["oee"]) in page
     assert f"{shift['oee']:.6g}" in page
+
+
+def test_the_last_hour_is_unfolded_to_its_value_and_its_events(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = filled / "bottling.duckdb"
+    page = told(opened(db, routes.WHY, monkeypatch, equipment=LINE, by="sliding"))
+    hour, minute = 3_600_000_000, 60_000_000
+    with Reader(db) as reader:
+        found = explain(reader, LINE, "sliding", None, "standard", length_us=hour, step_us=minute)
+        row = reader.kpi("sliding", Selection(LINE), "standard", length_us=hour, step_us=minute).row(-1, named=True)
+        again = explain(reader, LINE, "sliding", epoch(row["window_start"]), "standard", length_us=hour, step_us=minute)
+    assert {name: found.row[name] for name in ("window_start", "window_end", "oee", "good")} == {
+        name: row[name] for name in ("window_start", "window_end", "oee", "good")
+    }
+    assert again.row == found.row
+    spent = dict(found.time_by_account().select("account", "us").iter_rows())
+    assert spent == {"producing": row["producing_us"], "down": row["down_us"]}
+    assert sum(spent.values()) == hour
+    assert found.pieces.filter(pl.col("quality") == "good", "gives_pieces")["pieces"].sum() == row["good"]
+    assert not found.events.is_empty()
+    assert percent(row["oee"]) in page
+
+
+def epoch(at: datetime) -> int:
+    return round(at.timestamp()) * 1_000_000
 
 
 def test_every_view_is_in_the_route_table() -> None:
