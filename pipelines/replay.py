@@ -17,7 +17,7 @@ from pipelines.flow import dataflow
 from pipelines.operators import Halt, interruptible, run
 from pipelines.shards import Accountants
 from pipelines.sources import ROWS, open_events, size_of
-from pipelines.sources.batching import even
+from pipelines.sources.batching import ahead, even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
 from storage.catalog import stored_plant
@@ -215,7 +215,7 @@ class _Feed:
             self.file = path
             end, whole = start, True
             try:
-                for chunk in even(open_events(path, self._source, start), ROWS):
+                for chunk in ahead(even(open_events(path, self._source, start), ROWS)):
                     self.bytes_read = done + chunk.bytes_read
                     end = chunk.end
                     position = Position(digest, str(path), end, complete=False)

@@ -37,6 +37,14 @@ def keys(events: pl.DataFrame) -> Keys:
     return events.select(pl.col("equipment").hash(1) ^ pl.col("id").hash(2)).to_series().to_numpy()
 
 
+def repeated(batch: Keys) -> pl.Series:
+    """For each key whether the batch has it more than once."""
+    ordered = np.sort(batch)  # much quicker than to look each of them up, and hardly any batch has one
+    if (ordered[1:] != ordered[:-1]).all():
+        return pl.repeat(False, len(batch), eager=True)
+    return pl.Series(batch).is_duplicated()
+
+
 @dataclass(frozen=True)
 class _Merging:
     """A file on its way: made of the latest files, of those in memory the oldest, and good up to a flush."""

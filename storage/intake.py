@@ -9,7 +9,7 @@ from kpis.event_lines import as_lines
 from kpis.events import EVENTS, REJECTED, canonical_content
 from storage.database import Connection, bound
 from storage.history import EVENT_FIELDS, events_of, first_accounted
-from storage.ids import SeenIds, keys
+from storage.ids import SeenIds, keys, repeated
 from storage.ledger import ACCOUNTABLE, Ledger, first_own, kinds_of
 from storage.planning import Taken
 from storage.runs import Keys, Numbers, Places
@@ -39,7 +39,7 @@ def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, u
     events = _identified(events.filter(known) if unknown.height else events)
     batch = keys(events)
     places, flushes = ids.find(batch)
-    suspect = pl.Series(batch).is_duplicated().scatter(places, True)
+    suspect = repeated(batch).scatter(places, True)
     new, duplicates = events, 0
     if suspect.any():
         stored = events_of(con, _asked(events, places, flushes))

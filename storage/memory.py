@@ -83,9 +83,11 @@ class Memory:
         since = ends.join(ledger.tails(), on="below").select("below", "unit", since=pl.col("tail") + 1)
         rows = accounts.intervals.lazy().join(since.lazy().select("since", equipment="below"), on="equipment")
         reaching = (pl.col("end") >= pl.col("since") - 1) | (pl.col("end") == work.horizon)
-        kept = reaching | reaching.any().over("equipment", "stretch_start") & pl.col("stretch_start").is_not_null()
+        begin = pl.min_horizontal("start", "stretch_start").min()
+        rows = rows.join(rows.filter(reaching).group_by("equipment").agg(begin=begin), on="equipment")
+        rows = rows.filter(pl.col("start") >= pl.col("begin"))
         open_ = pl.when(pl.col("end") < work.horizon).then("end")
-        rows = rows.filter(kept).with_columns(end=open_).select(INTERVALS.names()).unique()
+        rows = rows.with_columns(end=open_).select(INTERVALS.names()).unique()
         renewed = work.spans.lazy().select(below="equipment").unique()
         others = self.intervals.lazy().join(renewed, left_on="equipment", right_on="below", how="anti")
         lasting = [

@@ -79,8 +79,10 @@ class Transaction:
         """Put the accounts of the spans in the place of the old ones; segments before `told` that changed."""
         columns = accounts.intervals.columns
         old, new = work.context.select(columns).unique(), accounts.intervals
-        gone = old.join(new, on=columns, how="anti", nulls_equal=True)
-        come = new.join(old, on=columns, how="anti", nulls_equal=True)
+        # Most are new: only those that begin where an old one did are looked at in full.
+        begin = ["equipment", "start"]
+        kept = new.join(old, on=begin, how="semi").join(old, on=columns, how="semi", nulls_equal=True)
+        gone, come = (rows.join(kept, on=begin, how="anti") for rows in (old, new))
         with bound(self._con, batch=instants(gone.select("equipment", "start"), "start")):
             if gone.height:
                 self._con.execute(

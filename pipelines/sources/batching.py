@@ -1,6 +1,7 @@
 """Chunks of an even number of events: DuckDB stores 122,880 rows as a unit, and whole units are written once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
@@ -20,6 +21,15 @@ def even(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
             waiting = None
     if waiting is not None:
         yield waiting
+
+
+def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same chunks, each read while the one before is worked on; what reading raises comes in its place."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        coming = pool.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = pool.submit(next, chunks, None)
+            yield chunk
 
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:
