@@ -6,27 +6,21 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import cards, charts, filters, frame, losses, reading, texts
+from dashboards import cards, charts, frame, losses, past, reading, texts
 from dashboards.board import Board, Row, micros
 from kpis.formats import clock_duration, count, day, duration, moment, percent
 from storage import boards, slices
 from storage.slices import Slice
 
-_KEEP_S = 30
 _STOPS = 200
 
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    frame.head(texts.LOSSES, board, board.plant.name)
-    chosen, definition = filters.chosen(board), filters.definition(board)
-    found = reading.read(
-        ("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition), keep_s=_KEEP_S
-    )
-    if found.is_empty():
-        st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
+    asked = past.selected(board, texts.LOSSES)
+    if asked is None:
         return
-    sums = found.row(0, named=True)
+    chosen, definition, sums = asked.chosen, asked.definition, asked.sums
     st.html(_headline(board, chosen, sums))
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -79,7 +73,7 @@ def _factors() -> str:
 
 def _six(chosen: Slice) -> None:
     st.html(cards.title(texts.SIX_TITLE, texts.SIX_NOTE))
-    six = reading.read(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen), keep_s=_KEEP_S)
+    six = reading.read(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen), keep_s=past.KEEP_S)
     losing: list[int] = six["us"].to_list()
     total, most = sum(losing), max(*losing, 1)
     rows = []
@@ -108,7 +102,7 @@ def _six(chosen: Slice) -> None:
         days = reading.read(
             ("six by day", chosen),
             lambda reader: slices.six_big_losses(reader, chosen, "production_date"),
-            keep_s=_KEEP_S,
+            keep_s=past.KEEP_S,
         )
         _chart(losses.six_by_day(days), charts.SIX, texts.SIX_TITLE, "six")
 
@@ -126,7 +120,7 @@ def _pareto(board: Board, chosen: Slice) -> None:
     )
     key = (chosen, whole)
     downtime = reading.read(
-        ("downtime", *key), lambda reader: slices.downtime(reader, chosen, machines), keep_s=_KEEP_S
+        ("downtime", *key), lambda reader: slices.downtime(reader, chosen, machines), keep_s=past.KEEP_S
     )
     with left:
         account = _picked(
@@ -178,7 +172,9 @@ def _bars(rows: list[dict[str, Any]], spec: charts.Spec, key: str, level: str) -
 
 def _stops(board: Board, chosen: Slice, machines: list[str] | None, account: str, reason: str | None) -> None:
     found = reading.read(
-        ("stops", chosen, tuple(machines or ())), lambda reader: slices.stops(reader, chosen, machines), keep_s=_KEEP_S
+        ("stops", chosen, tuple(machines or ())),
+        lambda reader: slices.stops(reader, chosen, machines),
+        keep_s=past.KEEP_S,
     ).filter(pl.col("account") == account)
     if reason is not None:
         found = found.filter(pl.col("reason").fill_null(losses.NO_REASON) == reason)
@@ -206,7 +202,7 @@ def _trend(board: Board, chosen: Slice, definition: str) -> None:
     days = reading.read(
         ("trend", chosen, definition),
         lambda reader: slices.sums(reader, chosen, definition, "production_date"),
-        keep_s=_KEEP_S,
+        keep_s=past.KEEP_S,
     )
     st.html(cards.title(texts.TREND))
     rows = losses.trend(days, board.target(chosen.equipment, "oee"))

@@ -6,30 +6,23 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import cards, charts, filters, frame, reading, texts, throughput
+from dashboards import cards, charts, filters, frame, past, reading, texts, throughput
 from dashboards.board import Board, Row
 from kpis.formats import NONE, count, day, hours, percent
 from storage import slices
 from storage.slices import Slice
 
-_KEEP_S = 30
-
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    frame.head(texts.QUALITY, board, board.plant.name)
-    chosen, definition = filters.chosen(board), filters.definition(board)
-    found = reading.read(
-        ("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition), keep_s=_KEEP_S
-    )
-    if found.is_empty():
-        st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
+    asked = past.selected(board, texts.QUALITY)
+    if asked is None:
         return
-    sums = found.row(0, named=True)
+    chosen, definition, sums = asked.chosen, asked.definition, asked.sums
     products = reading.read(
         ("products", chosen, definition),
         lambda reader: slices.sums(reader, chosen, definition, "product"),
-        keep_s=_KEEP_S,
+        keep_s=past.KEEP_S,
     ).to_dicts()
     st.html(_headline(board, chosen, sums))
     left, right = st.columns([3, 2], gap="medium")
@@ -63,7 +56,7 @@ def _headline(board: Board, chosen: Slice, sums: Row) -> str:
 
 def _rejects(chosen: Slice, sums: Row) -> None:
     st.html(cards.title(texts.REJECTS, texts.REJECTS_NOTE))
-    rejects = reading.read(("rejects", chosen), lambda reader: slices.rejects(reader, chosen), keep_s=_KEEP_S)
+    rejects = reading.read(("rejects", chosen), lambda reader: slices.rejects(reader, chosen), keep_s=past.KEEP_S)
     found = throughput.by_reason(rejects, _total(sums))
     if not found:
         st.html(cards.calm(texts.NO_REJECTS))
@@ -151,7 +144,7 @@ def _yields(chosen: Slice, definition: str) -> None:
     days = reading.read(
         ("trend", chosen, definition),
         lambda reader: slices.sums(reader, chosen, definition, "production_date"),
-        keep_s=_KEEP_S,
+        keep_s=past.KEEP_S,
     )
     rows = throughput.yields(days)
     if len(rows) > 1:
