@@ -91,7 +91,8 @@ def table(head: Sequence[str], rows: Iterable[tuple[Sequence[Cell], str]], capti
     first = listed[0][0] if listed else [Cell()] * len(head)
     classes = [cell.classes.replace("of-below", "").replace("of-fade", "") for cell in first]
     names = "".join(
-        f'<th scope="col" class="{style}">{escape(name)}</th>' for name, style in zip(head, classes, strict=True)
+        f'<th scope="col" class="{style}">{escape(name)}</th>' if name else f'<td class="{style}"></td>'
+        for name, style in zip(head, classes, strict=True)
     )
     body = "".join(f'<tr class="{style}">{"".join(map(_cell, cells))}</tr>' for cells, style in listed)
     told = f"<caption>{escape(caption)}</caption>" if caption else ""

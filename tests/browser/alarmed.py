@@ -110,11 +110,29 @@ class Plant:
         return Report(letter.message, letter.channel, 1, at(self._minutes), DELIVERED, None)
 
 
-def alarmed(db: Path) -> None:
+def busy(plant: Plant) -> None:
+    """Thursday and Friday before: the press stops again and again, the filler for longer, and Anna comes."""
+    for day in (-5_760, -4_320):
+        plant.go(day, *(state(path, day, "RUN") for path in (FILLER, PACKER, PRESS)))
+        for minute in range(40, 100, 4):
+            plant.go(day + minute, state(PRESS, day + minute, "STOP"))
+            plant.go(day + minute + 1, state(PRESS, day + minute + 1, "RUN"))
+        for number in range(4):
+            minute = day + 160 + 60 * number
+            plant.go(minute, state(FILLER, minute, "STOP", "jam"))
+            plant.go(minute + 1)
+            plant.go(minute + 2 + number, actions=[plant.act("acknowledge", FILLER, "Anna")])
+            plant.go(minute + 14, state(FILLER, minute + 14, "RUN"))
+        plant.go(day + 480, *(state(path, day + 480, "RUN") for path in (FILLER, PACKER)))
+
+
+def alarmed(db: Path, *, before: bool = False) -> None:
     """At 11:00 local: the filler is down and nobody has it, the press is down and Anna has it, the packer waits and is
-    shelved; two alerts are over, of which one chattered."""
+    shelved; three alerts are over, of which one chattered. `before`: after two busy days."""
     plant = Plant(db)
     with plant.store:
+        if before:
+            busy(plant)
         plant.go(0.1, *(state(path, 0, "RUN") for path in (FILLER, PACKER, PRESS)))
         for minute in (60, 70, 80):
             plant.go(minute, state(FILLER, minute, "STOP"))

@@ -6,14 +6,21 @@ The plant is that of the example, on the Tuesday of its jams at 17:38, so that t
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import polars as pl
 from playwright.sync_api import Browser, Page
 
-from dashboards.routes import PAGES, RECLASSIFY, Route
+from dashboards import texts_alerts as words
+from dashboards.routes import ALERT_LOAD, ALERTS, OVERVIEW, PAGES, RECLASSIFY, Route
+from kpis.events import EVENTS, REJECTED
+from kpis.hour_notes import HOUR_US, HourNote, as_frame
 from pipelines.replay import read_plant
 from pipelines.simulate import simulate
+from storage.store import Batch, Store
+from tests.browser.alarmed import alarmed
 from tests.browser.serving import browsing, looked_at, served
 from tests.running import running
 
@@ -45,24 +52,60 @@ def main(folder: Path) -> None:
         with browsing(program) as browser:
             with served(db) as address:
                 for route in PAGES:
-                    if route is not RECLASSIFY:
+                    if route not in (RECLASSIFY, ALERTS, ALERT_LOAD):
                         _take(browser, address, route, folder)
+            with served(_alarmed(Path(scratch)), "--theme", "dark") as address:
+                _take(browser, address, OVERVIEW, folder, "-dark")
+            with served(Path(scratch) / "alarmed.duckdb") as address:
+                for route in (ALERTS, ALERT_LOAD):
+                    _take(browser, address, route, folder)
             with running(PLANT, db), served(db, "--role", "lead") as address:
                 _take(browser, address, RECLASSIFY, folder)
 
 
-def _take(browser: Browser, address: str, route: Route, folder: Path) -> None:
+def _take(browser: Browser, address: str, route: Route, folder: Path, more: str = "") -> None:
     for suffix, width in WIDTHS.items():
         page = looked_at(browser, _address(address, route), width)
+        if route is ALERTS:
+            page.get_by_role("button", name=words.SHOW).first.click()
+            page.locator(".st-key-card-alert .of-facts").wait_for()
         _whole(page, width)
-        page.screenshot(path=folder / f"{route.address}{suffix}.png")
+        page.screenshot(path=folder / f"{route.address}{more}{suffix}.png")
         page.close()
+
+
+def _alarmed(scratch: Path) -> Path:
+    """A store with open alerts, after two busy days."""
+    db = scratch / "alarmed.duckdb"
+    alarmed(db, before=True)
+    return db
 
 
 def _fill(db: Path, scratch: Path) -> None:
     days = simulate(read_plant(PLANT)).write(scratch / "week")
     command = [sys.executable, "-m", "pipelines.cli", "replay", str(PLANT), *map(str, days), "--db", str(db)]
     subprocess.run([*command, "--until", UNTIL], check=True)
+    plant = read_plant(PLANT)
+    with Store(db, plant, plant_path=str(PLANT), clock=lambda: datetime.fromisoformat(UNTIL)) as store:
+        nothing = Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), notes=as_frame(_notes()))
+        store.commit(store.take(nothing), None)
+
+
+def _notes() -> list[HourNote]:
+    """What was said about the hours of the late shift: one is signed off, the comment on the next was changed."""
+    two = round(datetime.fromisoformat("2026-03-24T14:00+01:00").timestamp()) * 1_000_000
+    said = (
+        (HOUR_US, "comment", "Jam at the infeed"),
+        (HOUR_US, "comment", "Jam at the infeed; guide rail set anew"),
+        (0, "sign", None),
+    )
+    return [
+        HourNote.model_validate(
+            {"note": f"note-of-14-{number}", "equipment": LINE, "hour": two + after, "kind": kind, "by": "Ben Okafor",
+             "at": two + 2 * HOUR_US + number, "comment": comment}
+        )
+        for number, (after, kind, comment) in enumerate(said)
+    ]  # fmt: skip
 
 
 def _address(address: str, route: Route) -> str:
