@@ -18,6 +18,8 @@ from dashboards.door import Door
 from dashboards.roles import Role, Visitor
 from dashboards.routes import Route
 from kpis.formats import percent
+from pipelines.notify.letters import Wording
+from storage.outbox import Letter, Line
 from storage.reader import Reader
 from storage.selection import Selection
 from tests.browser import alarmed
@@ -107,6 +109,13 @@ def test_without_an_engine_nothing_can_be_done_and_that_is_said(page: Callable[.
     app = page(role="lead")
     assert refusals.NO_ENGINE in told(app)
     assert {button.label for button in app.button} == {words.SHOW}
+
+
+def test_a_message_leads_to_the_alert() -> None:
+    line = Line("9915288cadac8450", "fired", 0, FILLER, FILLER, "critical", 0, "it jams")
+    letter = Letter("m", "Anna", "mail", False, 0, 1, 0, (line,))
+    body = Wording("https://oee.acme.example", None).text(letter).body
+    assert f"https://oee.acme.example/{routes.ALERTS.address}?alert=9915288cadac8450" in body
 
 
 def test_all_is_calm(filled: Path, served_here: pytest.MonkeyPatch, tmp_path: Path) -> None:

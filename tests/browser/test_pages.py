@@ -135,6 +135,15 @@ def test_the_last_hour_is_unfolded_to_its_value_and_its_events(filled: Path, mon
     assert percent(row["oee"]) in page
 
 
+def test_a_wall_shows_an_area_in_turns_and_by_night(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(filled / "large.duckdb", routes.TV, monkeypatch, equipment="acme/ulm/hall-1", lines="3", theme="night")
+    wall = next(element.proto.body for element in app.get("html") if "of-wall-head" in element.proto.body)
+    assert "of-wall of-night" in wall
+    assert re.search(r"hall-1 · \d of 5", wall)
+    assert 1 <= wall.count('class="of-band"') <= 3
+    assert texts.NO_LINES in told(opened(filled / "large.duckdb", routes.TV, monkeypatch, equipment="acme/nowhere"))
+
+
 def epoch(at: datetime) -> int:
     return round(at.timestamp()) * 1_000_000
 
