@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint type bench bench-live docs screenshots
+.PHONY: help setup demo test lint type bench bench-live bench-dashboards docs screenshots
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: .venv/.installed ## make .venv and install oeeflow with everything to develop it
 
@@ -39,6 +39,9 @@ bench: setup ## speed and memory, written to benchmarks/RESULTS.md
 
 bench-live: setup ## the running engine under load, written to benchmarks/RESULTS-live.md
 	$(BIN)/python -m benchmarks.live
+
+bench-dashboards: setup ## pages on a year of 100 machines, and fifty viewers; benchmarks/RESULTS-dashboards.md
+	$(BIN)/python -m benchmarks.dashboards
 
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m kpis.catalogue > docs/kpis.md

@@ -21,8 +21,9 @@ from storage.reader import Reader
 
 DB: Final = "OEEFLOW_DB"
 REFRESH_S: Final = 5
-KEEP_S: Final = REFRESH_S - 1
-"""Seconds for which an answer is good enough: so the store is asked about as often by many viewers as by one."""
+KEEP_S: Final = 2
+"""Seconds for which an answer is good enough: so the store is asked no more often by many viewers than by a few, and
+what a page shows when it renews itself is less than three seconds old."""
 _KEPT: Final = 64
 _LOOK_EVERY_S: Final = 1.0
 

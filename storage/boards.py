@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from storage.grains import MINUTE_US, RUNS
+from storage.grains import IS_OPEN, MINUTE_US, RUNS
 from storage.reader import Reader
 from storage.selection import instant, overlapping, text, texts
 
@@ -64,7 +64,7 @@ def current(reader: Reader, horizon: int) -> pl.DataFrame:
     return rows
 
 
-_OPEN: Final = 'SELECT * FROM intervals WHERE "end" IS NULL'
+_OPEN: Final = f"SELECT * FROM intervals WHERE {IS_OPEN}"
 _BEGAN: Final = "CASE WHEN o.account IN ('minor_stop', 'down', 'idle') THEN o.stretch_start END"
 
 
@@ -135,11 +135,15 @@ def pieces_by_minutes(reader: Reader, equipment: list[str], start: int, end: int
 
 
 def unclassified(reader: Reader, start: int) -> pl.DataFrame:
-    """Stops of category down that nobody gave a reason for, minor ones left out, that reach beyond an instant."""
+    """Stops of category down that nobody gave a reason for, minor ones left out, that reach beyond an instant.
+
+    They began at most REACH_US before it.
+    """
     return reader.query(
         f"""
         SELECT equipment, "start", us FROM stops_now
-        WHERE category = 'down' AND reason IS NULL AND NOT minor AND "end" > {instant(start)}
+        WHERE booked_at > {instant(start - REACH_US)} AND "end" > {instant(start)}
+          AND category = 'down' AND reason IS NULL AND NOT minor
         ORDER BY "start", equipment
         """
     )

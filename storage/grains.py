@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 MINUTE_US: Final = 60_000_000
+IS_OPEN: Final = """
+    ("end" IS NULL AND production_date
+        >= (SELECT DATE '1970-01-01' + (epoch_us(max(horizon)) // 86400000000)::INTEGER - 3 FROM horizons))
+"""
+"""The condition that an interval is open. It is one of a production day near the horizon, so that what is older is
+passed over: a shift may end two dates after its own, and a local date is at most one off that in UTC."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from kpis.elements import ACCOUNTS, ELEMENTS
 from kpis.plant import Plant
 from kpis.registry import DEFINITIONS, KPIS, sql_columns
 from storage import alert_views
-from storage.grains import GRAINS, RUN_BOUNDS, RUNS, Grain
+from storage.grains import GRAINS, IS_OPEN, RUN_BOUNDS, RUNS, Grain
 from storage.losses import six_big_losses_sql
 from storage.schema import comment
 
@@ -28,9 +28,11 @@ _INTERVALS_NOW: Final = """
 _STOPS_NOW: Final = f"""
     CREATE OR REPLACE VIEW stops_now AS
     SELECT t.* EXCLUDE ("end", us), coalesce(t."end", p.horizon) AS "end",
-        t.us + CASE WHEN t."end" IS NULL AND o.account IN {_STOPPED} THEN o.e - o.s ELSE 0 END AS us,
+        t.us + CASE WHEN t."end" IS NULL AND o.account IN {_STOPPED} THEN epoch_us(p.horizon) - epoch_us(o."start")
+            ELSE 0 END AS us,
         t."end" IS NULL AS open
-    FROM stops t CROSS JOIN horizons p LEFT JOIN intervals_now o ON o.equipment = t.equipment AND o.open
+    FROM stops t CROSS JOIN horizons p
+    LEFT JOIN (SELECT equipment, account, "start" FROM intervals WHERE {IS_OPEN}) o ON o.equipment = t.equipment
 """
 
 

@@ -56,6 +56,7 @@ def kpi(
             by,
             store.selection(equipment, level, start, end),
             definition or store.plant.oee_definition,
+            history=True,
             **_sliding(store, length, step),
         )
         emit(rows, form, [_EQUIPMENT, *_window(by, store), *_KPI_COLUMNS])
