@@ -142,6 +142,19 @@ def unmeasured(held: pl.DataFrame) -> pl.DataFrame:
     return joined(marks, "why")
 
 
+def unheard_marks(scope: Scope, keys: pl.DataFrame, lost: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """When silence is explained: while the source is lost, and for as long after that as the silence may last.
+
+    `lost` are rows of kpis.alert_watch.LOST.
+    """
+    silent = [(number, rule.when.silence) for number, rule in enumerate(scope.plant.alerts) if rule.when.silence]
+    rules = pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
+    spans = lost.join(rules, how="cross").with_columns(pl.col("end").fill_null(horizon) + pl.col("least"))
+    spans = joined(spans.rename({"contributor": "equipment"})).rename({"equipment": "contributor"})
+    marks = by_all(scope, scope.reach, spans.select("contributor", "rule", "start", "end"))
+    return marks.join(keys, on=KEY, how="semi").with_columns(why=pl.lit("source lost"))
+
+
 def quiet_marks(scope: Scope, keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     """When the plant is not scheduled, in a break or in a planned stop, or has just begun again, as the rules ask.
 

@@ -189,7 +189,7 @@ def scope_of(plant: Plant, accounted: Mapping[str, int], before: Scope | None = 
     `before`: the same rules over other equipment, to be quick.
     """
     if before is None:
-        scopes = [in_scope(rule, plant) for rule in plant.alerts]
+        scopes = [[] if rule.watched else in_scope(rule, plant) for rule in plant.alerts]
         members, rules = _members(plant, scopes), _rules(plant)
         limits: Mapping[Measure, pl.DataFrame] = _limits(plant, scopes)
     else:

@@ -19,7 +19,16 @@ _DEFAULTS: Mapping[str, str] = {
     "scrap": "{equipment}: {value} scrapped, limit {limit}",
     "behind": "{equipment}: {value} behind plan",
     "silence": "{equipment}: nothing heard in the {limit} up to {since}",
+    "disconnected": "source {reason}: no connection to its broker since {since}",
+    "skew": "source {reason}: its events are {value} off the clock, limit {limit}",
+    "rejected": "{equipment}: {value} events could not be used, limit {limit}",
+    "late": "{equipment}: {value} events came late, limit {limit}",
+    "sql": "{equipment}: {rule} since {since}",
+    "lag": "the engine is {value} behind, limit {limit}",
+    "outbox": "channel {reason}: a message waits for {value}, limit {limit}",
+    "failing": "channel {reason}: messages do not get out since {since}",
 }
+_LASTING = ("skew", "lag", "outbox")
 
 
 def alert_id(rule: str, equipment: str, since: int) -> str:
@@ -49,7 +58,7 @@ def text_of(
     """The text of an alert in the words of its rule; times are local to the equipment."""
     item = plant.equipment[path]
     measure = measure_of(rule)
-    known = plant.reasons.get(reason) if reason is not None else None
+    known = plant.reasons.get(reason) if reason is not None and not rule.watched else None
     fields = {
         "equipment": path,
         "line": line_of(plant, path).rpartition("/")[2],
@@ -59,11 +68,25 @@ def text_of(
         "since": f"{(_EPOCH + timedelta(microseconds=since)).astimezone(ZoneInfo(item.timezone)):%Y-%m-%d %H:%M}",
         "reason": (known.label if known else reason) or "no reason given",
         "kpi": kpi_label(measure) if measure else "",
-        "value": shown(measure, value),
-        "limit": shown(measure, limit) if rule.when.silence is None else f"{rule.when.silence // _MINUTE_US} min",
+        "value": _seen(rule, value) if rule.watched else shown(measure, value),
+        "limit": _limit(rule, measure, limit),
         "target": shown(measure, target),
     }
     return (rule.text or _DEFAULTS[rule.when.kind]).format_map(fields)
+
+
+def _limit(rule: AlertRule, measure: Measure | None, limit: float | None) -> str:
+    if rule.watched:
+        given = getattr(rule.when, rule.when.kind)
+        return "-" if isinstance(given, list | str) else _seen(rule, given)
+    return shown(measure, limit) if rule.when.silence is None else f"{rule.when.silence // _MINUTE_US} min"
+
+
+def _seen(rule: AlertRule, value: float | None) -> str:
+    """What the engine saw by its own clock, for people."""
+    if value is None:
+        return "-"
+    return f"{abs(value) / 1e6:.0f} s" if rule.when.kind in _LASTING else f"{value:g}"
 
 
 def kpi_label(measure: Measure) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from kpis.alert_scope import in_scope, measure_of
+from kpis.alert_watch import named
 from kpis.faults import Finding, nearest
 from kpis.plant_alerts import AlertRule
 from kpis.plant_model import Calendar, Plant
+from kpis.plant_sources import MqttSource
 from kpis.registry import kpi_named
 from kpis.toml_lines import Location
 
@@ -23,11 +25,26 @@ def alert_warnings(plant: Plant) -> Iterator[Finding]:
             hint = '"*" stands for anything, also for several levels'
             yield Finding((*place, "equipment"), found, "the rule is for no equipment: it never fires", hint)
             continue
+        if rule.watched:
+            yield from _watched(plant, rule, place)
+            continue
         yield from _reasons(plant, rule, place)
         yield from _quiet(rule, place)
         yield from _targets(plant, rule, place, paths)
         yield from _limits(rule, place)
         yield from _times(plant, rule, place, paths)
+
+
+def _watched(plant: Plant, rule: AlertRule, place: Location) -> Iterator[Finding]:
+    sources = [source.name for source in plant.sources if isinstance(source, MqttSource)]
+    channels = [channel.name for channel in plant.calling.channels]
+    for key, patterns, known in (
+        ("disconnected", rule.when.disconnected, sources),
+        ("failing", rule.when.failing, channels),
+    ):
+        if patterns is not None and not named(known, patterns):
+            what = "live source" if key == "disconnected" else "channel"
+            yield Finding((*place, "when", key), ", ".join(patterns), f"names no {what}: the rule never fires")
 
 
 def _reasons(plant: Plant, rule: AlertRule, place: Location) -> Iterator[Finding]:

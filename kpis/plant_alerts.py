@@ -14,6 +14,8 @@ from kpis.registry import KPIS, elements_of, kpi_named
 MINUTE_US = 60_000_000
 SHIFT = 0
 """The window that begins with the shift, in the place of a length."""
+SOONEST_US = 10_000_000
+"""A question in SQL is asked no more often than that."""
 LONGEST_WINDOW_US = 7 * 24 * 60 * MINUTE_US
 
 _PIECES = ("good", "scrap", "rework", "ideal_us", "good_ideal_us", "no_ideal")
@@ -22,11 +24,22 @@ MEASURED = (*(f"{account}_us" for account in ACCOUNTS), *_PIECES)
 
 TEXT_FIELDS = ("equipment", "line", "unit", "rule", "severity", "since", "reason", "kpi", "value", "limit", "target")
 SEVERITIES = ("info", "warning", "critical")
-KINDS = ("state", "kpi", "scrap", "behind", "silence")
+DERIVED = ("state", "kpi", "scrap", "behind", "silence")
+"""What events alone decide: the same events give the same alerts."""
+WATCHED = ("disconnected", "skew", "rejected", "late", "sql", "lag", "outbox", "failing")
+"""What the running engine sees by its own clock: nothing that a replay could give again."""
+KINDS = (*DERIVED, *WATCHED)
 QUIET = ("unscheduled", "break", "planned_stop")
 
 _LIMITS = ("below", "above", "below_target", "above_target")
-_NEEDS = {"window": ("kpi", "scrap"), "clear": ("kpi", "scrap"), **dict.fromkeys(_LIMITS, ("kpi",))}
+_COUNTED = ("rejected", "late")
+_NEEDS = {
+    "window": ("kpi", "scrap", *_COUNTED),
+    "clear": ("kpi", "scrap"),
+    "every": ("sql",),
+    **dict.fromkeys(_LIMITS, ("kpi",)),
+}
+_OF_EVENTS = ("quiet", "grace")
 
 
 def measurable() -> tuple[str, ...]:
@@ -57,6 +70,12 @@ def _kpi(name: str) -> str:
     return name
 
 
+def _not_too_often(us: int) -> int:
+    if us < SOONEST_US:
+        refuse("too often", f'at most every "{SOONEST_US // 1_000_000}s"')
+    return us
+
+
 def _text(template: str) -> str:
     try:
         fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
@@ -83,7 +102,7 @@ class Grace(Table):
 
 
 class Condition(Table):
-    """What a rule is about: exactly one of `state` (or `reason` alone), `kpi`, `scrap`, `behind`, `silence`."""
+    """What a rule is about: exactly one of KINDS; `reason` alone is about states."""
 
     state: States = []
     reason: Names = []
@@ -91,6 +110,15 @@ class Condition(Table):
     scrap: Annotated[int, Field(ge=0)] | None = None
     behind: PositiveDuration | None = None
     silence: PositiveDuration | None = None
+    disconnected: Names | None = None
+    skew: PositiveDuration | None = None
+    rejected: Annotated[int, Field(ge=0)] | None = None
+    late: Annotated[int, Field(ge=0)] | None = None
+    sql: Name | None = None
+    every: Annotated[PositiveDuration, AfterValidator(_not_too_often)] = MINUTE_US
+    lag: PositiveDuration | None = None
+    outbox: PositiveDuration | None = None
+    failing: Names | None = None
     window: Window = 60 * MINUTE_US
     below: float | None = None
     above: float | None = None
@@ -114,7 +142,7 @@ class Condition(Table):
     def _one_kind(self) -> "Condition":
         kinds = [name for name in KINDS if getattr(self, name) not in (None, [])]
         if not kinds and not self.reason:
-            refuse("says nothing", "name a state, a reason, or one of kpi, scrap, behind and silence")
+            refuse("says nothing", f"name a state, a reason, or one of {', '.join(KINDS[1:])}")
         if len(kinds) > 1:
             refuse(f"{' and '.join(kinds)} in one rule", "make it a rule for each")
         if self.reason and self.kind not in ("state", "scrap"):
@@ -126,6 +154,8 @@ class Condition(Table):
         return self
 
     def _check_limits(self) -> None:
+        if self.window == SHIFT and self.kind in _COUNTED:
+            refuse("is counted by the clock", 'such as "60m"', key="window")
         limits = [key for key in _LIMITS if getattr(self, key) is not None]
         if self.kind == "kpi" and len(limits) != 1:
             refuse("a KPI needs one limit", f"one of {', '.join(_LIMITS)}")
@@ -158,6 +188,19 @@ class AlertRule(Table):
     def inhibits(self) -> bool:
         """Whether an alert of it makes those of what hangs on the same equipment needless."""
         return self.when.kind in ("state", "silence")
+
+    @property
+    def watched(self) -> bool:
+        """Whether it is about what the engine sees by its own clock."""
+        return self.when.kind in WATCHED
+
+    @model_validator(mode="after")
+    def _fits(self) -> "AlertRule":
+        if self.watched:
+            for key in _OF_EVENTS:
+                if key in self.model_fields_set:
+                    refuse("belongs to conditions on events", "this one holds in shifts and outside", key=key)
+        return self
 
 
 def alerts_content(rules: list[AlertRule]) -> list[dict[str, Any]]:

@@ -106,12 +106,18 @@ def _listed(data: dict[str, Any], pattern: tuple[str, ...]) -> Iterator[tuple[Lo
 
 
 def _named_equipment(data: dict[str, Any]) -> Iterator[Finding]:
-    """Equipment that a mapping or an alert rule names outright."""
+    """Equipment, sources and channels that a mapping or an alert rule names outright."""
     known = _equipment(data)
     pattern = ("alerts", _ANY, "equipment")
     for location, name in (*_strings(data, pattern), *_listed(data, pattern)):
         if name not in known and "*" not in name:
             yield Finding(location, name, "unknown equipment", nearest(name, sorted(known)))
+    for word, table in (("disconnected", "sources"), ("failing", "channels")):
+        names = _named(data, (table, _ANY, "name"))
+        where = ("alerts", _ANY, "when", word)
+        for location, name in (*_strings(data, where), *_listed(data, where)):
+            if name not in names and "*" not in name:
+                yield Finding(location, name, f"unknown {table[:-1]}", nearest(name, sorted(names)))
     for key in (("equipment",), ("equipment", "from")):
         for location, name in _strings(data, ("sources", _ANY, "mappings", _ANY, *key)):
             if name not in known and not is_path(name) and "{" not in name:

@@ -1,7 +1,7 @@
 """The journal as the source of the dataflow: what came in since the last batch, and ticks when nothing did."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -10,6 +10,7 @@ import polars as pl
 
 from kpis import alert_actions, hour_notes
 from kpis.alert_actions import Action, read_action
+from kpis.alert_watch import Held
 from kpis.errors import ConfigError
 from kpis.events import EVENTS, REJECTED
 from kpis.hour_notes import HourNote, read_note
@@ -48,7 +49,8 @@ class Part(NamedTuple):
 class JournalFeed:
     """Makes batches, one at a time: the next one is asked for when the last one is committed.
 
-    `between` is called each time before it waits for the next one. `sources` tells how the sources are, if that is new.
+    `between` is called each time before it waits for the next one. `sources` tells how the sources are, if that is new,
+    `held` which conditions of alerts hold by the engine's clock.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class JournalFeed:
         halt: Halt,
         between: Callable[[], None],
         sources: Callable[[], pl.DataFrame | None],
+        held: Callable[[], Sequence[Held] | None],
     ) -> None:
         self._journal = journal
         self._reception = reception
@@ -67,7 +70,7 @@ class JournalFeed:
         self._clock = clock
         self._halt = halt
         self._between = between
-        self._sources = sources
+        self._sources, self._held = sources, held
         self.part: Part | None = None
         """What the batch on its way is made of; None if it is a tick."""
         self.begun = 0.0
@@ -105,11 +108,14 @@ class JournalFeed:
                 actions=said.actions,
                 notes=said.notes,
                 tell=self.position >= self._told,
+                held=self._held(),
             )
 
     def _tick(self) -> Batch:
         events, rejected = (pl.DataFrame(schema=schema) for schema in (EVENTS, REJECTED))
-        return Batch(events, rejected, horizon=self._now(), sources=self._sources(), tell=True)
+        return Batch(
+            events, rejected, horizon=self._now(), sources=self._sources(), tell=True, held=self._held()
+        )
 
     def _read(self) -> pl.DataFrame:
         """Messages whose senders were told that they are safe."""

@@ -26,6 +26,7 @@ from pipelines.decoding import Decoder
 from pipelines.flow import dataflow
 from pipelines.http_door import HttpDoor
 from pipelines.journal_feed import JournalFeed
+from pipelines.lookout import Lookout
 from pipelines.metrics import Metrics
 from pipelines.notes_door import NotesDoor
 from pipelines.notify.office import Office, heartbeat
@@ -39,6 +40,7 @@ from pipelines.source_watch import SourceWatch
 from pipelines.sources.mqtt import MqttIngest
 from pipelines.upkeep import Upkeep
 from pipelines.vitals import Vitals
+from storage.alert_questions import Questions
 from storage.journal import Journal, JournalDamaged
 from storage.places import Places
 from storage.recovery import Recovery, go_on_from, kept_sound
@@ -114,6 +116,7 @@ class _Engine:
             urlsplit(plant.calling.settings.engine or "").hostname,
         )
         self._decoder = Decoder(plant)
+        self._wrong: dict[str, str] = {}
         self._started = _now().isoformat(timespec="seconds")
 
     def run(self) -> None:
@@ -192,10 +195,22 @@ class _Engine:
                 self._office.attend()
                 upkeep.attend()
 
-            feed = JournalFeed(self._journal, self._reception, self._decoder, _now, halt, between, self._watch.news)
+            questions = stack.enter_context(Questions(store.connection, self._plant, self._misasked))
+            lookout = Lookout(self._plant, vitals, self._watch, self._office.status, questions.holding)
+            feed = JournalFeed(
+                self._journal,
+                self._reception,
+                self._decoder,
+                _now,
+                halt,
+                between,
+                self._watch.news,
+                lookout.holding,
+            )
 
             def committed(pending: Pending, outcome: Outcome) -> None:
                 self._metrics.flushed(pending, outcome, feed.part, time.monotonic() - feed.begun)
+                lookout.hear(pending)
                 if feed.part is not None:
                     self._watch.hear(feed.part)
                     self._receipts.decide(pending, feed.part.origin, feed.position)
@@ -211,6 +226,13 @@ class _Engine:
             nothing = Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED))
             store.commit(store.take(nothing), None)
             store.settle()
+
+    def _misasked(self, rule: str, problem: str) -> None:
+        """A condition in SQL could not be looked at; said once for as long as it is the same."""
+        self._metrics.misasked(rule)
+        if self._wrong.get(rule) != problem:
+            self._wrong[rule] = problem
+            log.warning("an alert rule could not be looked at", rule=rule, found=problem)
 
     def _tell(self, recovery: Recovery | None) -> None:
         """What had to be done before the store could be opened."""

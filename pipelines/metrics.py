@@ -30,6 +30,7 @@ class Metrics:
         self._late = self._counter("late_events", "Events that happened before the horizon of the flush before")
         self._rejected = self._counter("rejected_events", "Events that could not be used, by reason", "reason")
         self._retries = self._counter("dataflow_retries", "Times the dataflow had to start again after a fault")
+        self._misasked = self._counter("alert_rule_failures", "Times a condition in SQL could not be looked at", "rule")
         self._flush = Histogram(
             "oeeflow_flush_seconds", "From a batch to its commit", registry=self._registry, buckets=_FLUSH_SECONDS
         )
@@ -92,6 +93,10 @@ class Metrics:
     def retried(self) -> None:
         """The dataflow starts again."""
         self._retries.inc()
+
+    def misasked(self, rule: str) -> None:
+        """The condition of an alert rule in SQL could not be looked at."""
+        self._misasked.labels(rule).inc()
 
     def scraped(self) -> bytes:
         """Everything, in the text format of Prometheus."""

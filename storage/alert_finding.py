@@ -16,6 +16,7 @@ from kpis.alert_conditions import (
     silence_due,
     silence_spans,
     state_spans,
+    unheard_marks,
     unmeasured,
 )
 from kpis.alert_scope import KEY, Scope, scope_of
@@ -84,6 +85,8 @@ def find(
     if keys.is_empty():
         return [], dict(waiting.iter_rows())
     marks = pl.concat([quiet_marks(scope, keys, intervals), unmeasured(held)])
+    if memory.lost.height:
+        marks = pl.concat([marks, unheard_marks(scope, keys, memory.lost, moment.horizon)])
     found = raise_alerts(scope, topology, spans, marks, carried, others, *moment)
     rows = told(scope, found.alerts, intervals, held, known, set(carried.select(KEY).iter_rows()))
     due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())

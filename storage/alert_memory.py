@@ -8,6 +8,7 @@ import polars as pl
 
 from kpis.alert_conditions import HELD, held_minutes
 from kpis.alert_scope import Scope
+from kpis.alert_watch import LOST
 from kpis.work import MINUTE_US, Accounts, Work, floor_minute
 from storage.database import microseconds
 from storage.history import REACHES
@@ -60,18 +61,19 @@ _SILENCES: Final = """
 @dataclass
 class AlertMemory:
     """Intervals and pieces of contributors, each from its instant in `since` on; the minutes that
-    hold, and the silences."""
+    hold, the silences, and when contributors could not be heard (kpis.alert_watch.LOST)."""
 
     since: dict[str, int]
     intervals: pl.DataFrame
     pieces: pl.DataFrame
     held: pl.DataFrame
     gaps: pl.DataFrame
+    lost: pl.DataFrame
 
     @staticmethod
     def empty() -> "AlertMemory":
         """Nothing is remembered."""
-        return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in (INTERVALS, PIECES, HELD, GAPS)))
+        return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in (INTERVALS, PIECES, HELD, GAPS, LOST)))
 
     def take(self, work: Work, accounts: Accounts, *, pieces: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Put accounts in the place of what they replace; from when on whose time and pieces changed (CHANGES)."""

@@ -14,6 +14,7 @@ import polars as pl
 
 from kpis.alert_conditions import HELD
 from kpis.alert_scope import KEY, Scope, measure_of, scope_of
+from kpis.alert_watch import Held
 from kpis.alerts import ALERTS, Topology
 from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
@@ -21,6 +22,7 @@ from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
 from storage.alert_finding import Moment, after, find, known_from, settled
 from storage.alert_memory import CHANGES, AlertMemory
 from storage.alert_rows import CHATTER_WITHIN_US, ROWS, Row, chattering, compared
+from storage.alert_watching import AlertWatching
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
 from storage.writer import Transaction
@@ -43,6 +45,7 @@ class Alerting:
         self._least = min((rule.when.silence for rule in plant.alerts if rule.when.silence), default=None)
         self._counting = any(measure_of(rule) for rule in plant.alerts)
         self._forgotten = BEGINNING
+        self._watching = AlertWatching(con, plant, clock)
 
     def follow(
         self,
@@ -52,10 +55,12 @@ class Alerting:
         events: pl.DataFrame,
         work: Work | None,
         accounts: Accounts | None,
+        held: Iterable[Held] | None,
     ) -> None:
         """Write what became of alerts with what a transaction writes.
 
-        `before` is the horizon before it; `ledger` already knows of its `events`.
+        `before` is the horizon before it; `ledger` already knows of its `events`. `held` are the conditions that hold
+        by the clock of a running engine; None: it is not known.
         """
         horizon = ledger.horizon
         if horizon is None:
@@ -67,6 +72,8 @@ class Alerting:
             scope, cuts = self._begin(transaction, ledger, before, horizon)
         elif ledger.accounted != self._accounted:
             scope, cuts = self._widen(scope, ledger, horizon)
+        if held is not None and self._watching.rules:
+            changes.append((self._watch(transaction, held, horizon), True))
         if self._plant.alerts:
             changes.append((self._hear(scope, ledger, events, work), True))
             self._change(scope, changes, horizon, cuts)
@@ -74,9 +81,13 @@ class Alerting:
             self._minute = max(self._minute, settled(horizon))
         for path, at in self._due.items():
             if at <= horizon:
-                cuts.setdefault(path, at)
+                cuts.setdefault(path, at - 1)
         if cuts:
             self._evaluate(transaction, scope, cuts, horizon)
+            # What ends at the horizon itself shows only after it.
+            for part in events.filter(pl.col("ts") >= horizon)["equipment"]:
+                for path in scope.concerns.get(part, ()):
+                    _lower(self._due, path, horizon + 1)
         self._forget(scope, horizon)
 
     def _begin(
@@ -100,6 +111,8 @@ class Alerting:
             transaction.refill("alert_rules", _rules(self._plant, fingerprint))
             first = min(self._accounted.values(), default=horizon)
         self._recall(BEGINNING if anew else first)
+        self._watching.recall(BEGINNING if anew else first)
+        self._memory.lost = self._watching.lost
         self._load(scope, scope.contributors, first, horizon)
         known = {row["equipment"] for row in self._known.values()}
         return scope, dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else reached)
@@ -134,7 +147,8 @@ class Alerting:
                 [first - CHATTER_WITHIN_US],
             ).pl()
         )
-        rows = found.with_columns(pl.col("changed_at").cast(ROWS["changed_at"])).iter_rows(named=True)
+        derived = found.filter(~pl.col("rule").is_in(list(self._watching.rules)))
+        rows = derived.with_columns(pl.col("changed_at").cast(ROWS["changed_at"])).iter_rows(named=True)
         self._known |= {row["alert"]: row for row in rows if paths is None or row["equipment"] in paths}
 
     def _load(self, scope: Scope, paths: Iterable[str], first: int, horizon: int) -> None:
@@ -165,6 +179,14 @@ class Alerting:
         # Nothing is known yet of silences that these signs of life end.
         signs = events.group_by("equipment").agg(at=pl.col("ts").min()).rename({"equipment": "contributor"})
         return [(times, True), (made, False), (signs, True)]
+
+    def _watch(self, transaction: Transaction, held: Iterable[Held], horizon: int) -> pl.DataFrame:
+        """Follow what the engine sees by its clock; whose silence has another cause by that, and since when."""
+        rows, became, explained = self._watching.look(held, horizon)
+        if rows:
+            self._write(transaction, rows, became)
+            self._memory.lost = self._watching.lost
+        return pl.DataFrame(list(explained.items()), schema=CHANGES, orient="row")
 
     def _hear(self, scope: Scope, ledger: Ledger, events: pl.DataFrame, work: Work | None) -> pl.DataFrame:
         """What changed by signs of life, and by those that are taken back."""
@@ -310,6 +332,7 @@ class Alerting:
             return
         self._forgotten, before = horizon, horizon - 2 * scope.back_us
         self._memory.forget(before)
+        self._watching.forget(before)
         last = before - CHATTER_WITHIN_US
         self._known = {
             name: row for name, row in self._known.items() if row["resolved_at"] is None or row["resolved_at"] >= last

@@ -1,6 +1,6 @@
 """The store, open for writing: takes batches in, has them accounted, and commits both together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 
 from kpis.accounting import account
+from kpis.alert_watch import Held
 from kpis.errors import Interrupted, StorageError
 from kpis.events import EVENTS
 from kpis.plant import Plant
@@ -39,10 +40,11 @@ class Batch:
     """Part of a source: canonical events, rejected rows, and the position that is reached with it.
 
     `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
-    the newest event. `raw` gives the original bytes of lines by their numbers. `retried` are the digests of rejected
-    events that the batch tries again. `sources`: how the live sources are now, if that changed. `actions`: what people
-    did about alerts, `notes` what they said about hours. `tell`: people are told of alerts, because everything up to
-    the horizon is known.
+    the newest event. `raw` gives the original bytes of lines by their numbers, and `origin` (`line`, `source`, `place`)
+    tells where they come from, if not from one file. `retried` are the digests of rejected events that the batch tries
+    again. `sources`: how the live sources are now, if that changed. `actions`: what people did about alerts, `notes`
+    what they said about hours. `tell`: people are told of alerts, because everything up to the horizon is known.
+    `held`: the conditions of alerts that hold by the clock of a running engine.
     """
 
     events: pl.DataFrame
@@ -57,6 +59,7 @@ class Batch:
     actions: pl.DataFrame | None = None
     notes: pl.DataFrame | None = None
     tell: bool = False
+    held: Sequence[Held] | None = None
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,8 @@ class Store:
         self._write_catalog(transaction, before, after)
         corrections = new.filter(IS_CORRECTION).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
-        self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts)
+        held = pending.batch.held
+        self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts, held)
         self.outbox.follow(transaction, pending.batch.actions, tell=pending.batch.tell)
         if pending.batch.notes is not None:
             transaction.replace("hour_notes", instants(pending.batch.notes, "hour", "at"), "note")
