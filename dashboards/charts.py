@@ -68,7 +68,7 @@ def _lanes(height: float) -> Spec:
             "type": "bar",
             "height": {"band": height},
             "stroke": SHOWN.muted,
-            "strokeWidth": 0.5,
+            "strokeWidth": 0.5 if height < 0.3 else 0,
         },
         "encoding": {
             "x": _TIME,

@@ -21,7 +21,7 @@ _HEAD: Final = texts.NOTES_HEAD
 def cell(board: Board, notes: HourNotes | None) -> cards.Cell:
     """What holds of an hour: the comment with who said it, and who signed it off."""
     if notes is None:
-        return cards.Cell()
+        return cards.Cell(classes="of-wide")
     said, signed = notes.said, notes.signed
     parts = []
     if said is not None:
@@ -30,7 +30,7 @@ def cell(board: Board, notes: HourNotes | None) -> cards.Cell:
     if signed is not None:
         at = since(signed["at"], board.horizon, board.zone)
         parts.append(cards.badge(texts.HOUR_SIGNED.format(by=signed["by"]), "draw", title=at))
-    return cards.Cell(html=" ".join(parts))
+    return cards.Cell(html=" ".join(parts), classes="of-wide")
 
 
 def all_of(board: Board, notes: dict[int, HourNotes]) -> None:

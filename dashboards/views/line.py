@@ -86,12 +86,11 @@ def _figures(board: Board, path: str) -> None:
     now, shift = board.row(board.last, path), board.row(board.shifts, path)
     rows = [_figure(board, path, kpi, now, shift) for kpi in ("oee", "availability", "performance", "quality")]
     st.html(f'<div class="of-kpi">{"".join(rows)}</div>')
-    if now is not None:
-        at = now["window_start"].isoformat()
-        told = texts.WHY_NOW.format(n=minutes)
-        frame.link(routes.WHY, told, "account_tree", equipment=path, by="sliding", at=at)
-    if shift is not None:
-        with st.container(horizontal=True):
+    with st.container(horizontal=True):
+        if now is not None:
+            told, at = texts.WHY_NOW.format(n=minutes), now["window_start"].isoformat()
+            frame.link(routes.WHY, told, "account_tree", equipment=path, by="sliding", at=at)
+        if shift is not None:
             at = shift["window_start"].isoformat()
             frame.link(routes.WHY, texts.WHY_SHIFT, "account_tree", equipment=path, by="shift", at=at)
             period = texts.PERIODS["shift" if shift["shift"] else "today"]
@@ -189,7 +188,7 @@ def _hour(board: Board, path: str, row: HourRow, targeted: bool) -> list[cards.C
             texts.from_to(clock(row.start, board.zone), end),
             classes="of-keep",
         ),
-        *([cards.number(count(row.wanted))] if targeted else []),
+        *([cards.number(count(row.wanted), more="of-wide")] if targeted else []),
         cards.number(count(row.good)),
         *(against if targeted else []),
         cards.Cell(html=why, classes="of-num", title=texts.WHY),

@@ -121,7 +121,8 @@ def busy(plant: Plant) -> None:
             minute = day + 160 + 60 * number
             plant.go(minute, state(FILLER, minute, "STOP", "jam"))
             plant.go(minute + 1)
-            plant.go(minute + 2 + number, actions=[plant.act("acknowledge", FILLER, "Anna")])
+            plant.go(minute + 3 + number)
+            plant.go(minute + 4 + number, actions=[plant.act("acknowledge", FILLER, "Anna")])
             plant.go(minute + 14, state(FILLER, minute + 14, "RUN"))
         plant.go(day + 480, *(state(path, day + 480, "RUN") for path in (FILLER, PACKER)))
 

@@ -54,9 +54,9 @@ def main(folder: Path) -> None:
                 for route in PAGES:
                     if route not in (RECLASSIFY, ALERTS, ALERT_LOAD):
                         _take(browser, address, route, folder)
-            with served(_alarmed(Path(scratch)), "--theme", "dark") as address:
+            with served(db, "--theme", "dark") as address:
                 _take(browser, address, OVERVIEW, folder, "-dark")
-            with served(Path(scratch) / "alarmed.duckdb") as address:
+            with served(_alarmed(Path(scratch))) as address:
                 for route in (ALERTS, ALERT_LOAD):
                     _take(browser, address, route, folder)
             with running(PLANT, db), served(db, "--role", "lead") as address:
@@ -87,8 +87,8 @@ def _fill(db: Path, scratch: Path) -> None:
     subprocess.run([*command, "--until", UNTIL], check=True)
     plant = read_plant(PLANT)
     with Store(db, plant, plant_path=str(PLANT), clock=lambda: datetime.fromisoformat(UNTIL)) as store:
-        nothing = Batch(pl.DataFrame(schema=EVENTS), pl.DataFrame(schema=REJECTED), notes=as_frame(_notes()))
-        store.commit(store.take(nothing), None)
+        events, rejected = (pl.DataFrame(schema=schema) for schema in (EVENTS, REJECTED))
+        store.commit(store.take(Batch(events, rejected, until=store.horizon, notes=as_frame(_notes()))), None)
 
 
 def _notes() -> list[HourNote]:
