@@ -31,7 +31,7 @@ class NotesDoor:
         return (Route("/hours/notes", self._take, methods=["POST"]),)
 
     async def _take(self, request: Request) -> Response:
-        """A note as a JSON object: `equipment`, `hour` (µs since 1970 UTC), `kind`, `by`; of a comment `comment` too."""
+        """A note as a JSON object: `equipment`, `hour` (µs since 1970 UTC), `kind`, `by`, for a comment `comment`."""
         authorise(request, self._tokens)
         body = await body_of(request)
         try:

@@ -1,4 +1,4 @@
-"""A running engine tells of what it sees itself: a broker that is lost, events that it cannot use, a question in SQL."""
+"""A running engine tells of what it sees itself: a lost broker, events that it cannot use, a question in SQL."""
 
 from pathlib import Path
 
