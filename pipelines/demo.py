@@ -5,6 +5,7 @@ simulated plant ──MQTT──► broker ──MQTT──► engine ──► 
 """
 
 import fcntl
+import json
 import re
 import sys
 import time
@@ -24,6 +25,9 @@ from storage.places import Places
 from storage.running import Running
 
 BROKER: Final = "mqtt://127.0.0.1:"
+DASHBOARD: Final = "http://127.0.0.1:"
+MAIL: Final = "mail"
+"""The folder of the mailbox, in that of the demo."""
 PATIENCE: Final = 90.0
 """seconds for a process to get ready; a machine may be slow."""
 STEP: Final = 0.25
@@ -68,10 +72,16 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_plant(example: Path, path: Path, broker_port: int) -> None:
-    """The plant file of the demo, with the port of its broker; what somebody changed in it stays."""
+def write_plant(example: Path, path: Path, broker_port: int, dashboard_port: int) -> None:
+    """The plant file of the demo, with the ports of its broker and dashboard and the folder of its mailbox.
+
+    What somebody changed in it stays.
+    """
     text = (path if path.exists() else example).read_text(encoding="utf-8")
-    path.write_text(re.sub(rf"{BROKER}\d+", f"{BROKER}{broker_port}", text), encoding="utf-8")
+    text = re.sub(rf"{BROKER}\d+", f"{BROKER}{broker_port}", text)
+    text = re.sub(rf"{DASHBOARD}\d+", f"{DASHBOARD}{dashboard_port}", text)
+    text = text.replace('folder = "mail"', f"folder = {json.dumps(str(path.resolve().parent / MAIL))}")
+    path.write_text(text, encoding="utf-8")
 
 
 def start_broker(folder: Path, port: int) -> Child:

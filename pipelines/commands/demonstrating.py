@@ -71,7 +71,7 @@ def _live(folder: Path, port: int | None, speed: float, *, browser: bool) -> Non
             msg = f"port {port} is in use"
             raise ConfigError(msg, hint="name another one with --port, or none")
         broker_port, dashboard_port = free_port(), port or (free_port() if answers(USUAL_PORT) else USUAL_PORT)
-        write_plant(EXAMPLES / plant_file.name, plant_file, broker_port)
+        write_plant(EXAMPLES / plant_file.name, plant_file, broker_port, dashboard_port)
         plant = read_plant(plant_file)
         with _status("simulating what happened in two bottling lines"):
             simulated = DemoPlant(folder, plant, speed, anew=not db.exists())
@@ -138,6 +138,8 @@ def _guide(folder: Path, db: Path, dashboard: str, engine: str, broker_port: int
     for name, where, what in (
         ("dashboard", dashboard, "the board of the lines, losses, and why; renewed by itself"),
         ("engine", f"{engine}/readyz", f"also /metrics; its log: {folder}/engine.log"),
+        ("mailbox", f"{folder}/mail", "what people are told of alerts, a file for each message"),
+        ("andon", "andon/#", "on the broker: the worst open alert of each line, for stack lights"),
         ("broker", f"mqtt://127.0.0.1:{broker_port}", "topic = equipment: acme/ulm/packing/line-1/filler …"),
         ("store", str(db), "DuckDB; readers reach it through the engine"),
     ):

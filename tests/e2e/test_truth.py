@@ -87,7 +87,7 @@ def test_truth_of_a_day_over_mqtt(broker: Callable[[Path], AbstractContextManage
     plant_file, db = tmp_path / "plant.toml", tmp_path / "kpi.duckdb"
     (tmp_path / "broker").mkdir()
     with broker(tmp_path / "broker") as port:
-        write_plant(EXAMPLES / "live-plant.toml", plant_file, port)
+        write_plant(EXAMPLES / "live-plant.toml", plant_file, port, free_port())
         plant = read_plant(plant_file)
         day = simulate(plant, seed=3, story=ordinary(ZONE, date(2026, 6, 2), days=1, seed=3))
         with running(plant_file, db) as engine:
