@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kpis.plant import load_plant
 from storage.reader import Reader
 from tests.alert_plants import PLANT, RULES, random_log
 from tests.engine import fill
@@ -25,11 +26,32 @@ def parts_of(events: list[Event], chance: random.Random) -> list[list[Event]]:
     return [events[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 
+def unlawful(alerts: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Alerts that break a law: fired before the rule's `for` had passed, over before they fired, two at a time."""
+    waits = {rule.name: rule.for_us for rule in load_plant(PLANT + RULES).alerts}
+    us = pl.col("since", "fired_at", "resolved_at").cast(pl.Int64)
+    rows = alerts.with_columns(us, wait=pl.col("rule").replace_strict(waits, return_dtype=pl.Int64))
+    fired = pl.col("fired_at").is_not_null()
+    rows = rows.sort("rule", "equipment", "since").with_columns(
+        before=pl.col("resolved_at").shift(1).over("rule", "equipment"),
+        following=pl.col("since").shift(1).is_not_null().over("rule", "equipment"),
+    )
+    broken = {
+        "too soon": fired & (pl.col("fired_at") - pl.col("since") < pl.col("wait")),
+        "over before it fired": fired & (pl.col("resolved_at") < pl.col("fired_at")),
+        "two at a time": pl.col("following") & (pl.col("before").is_null() | (pl.col("before") > pl.col("since"))),
+    }
+    found = {law: rows.filter(breach) for law, breach in broken.items()}
+    return {law: breaches for law, breaches in found.items() if breaches.height}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path) -> None:
     events, chance = random_log(seed), random.Random(seed)
     fill(tmp_path / "whole", PLANT + RULES, [events])
     expected = alerts_of(tmp_path / "whole")
+    assert expected["fired_at"].count() > 20
+    assert unlawful(expected) == {}
     in_time = sorted(events, key=lambda event: str(event["ts"]))
     shuffled = chance.sample(events, len(events))
     for name, order in (("in time", in_time), ("shuffled", shuffled)):
