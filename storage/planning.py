@@ -85,10 +85,9 @@ def work_on(
     spans = spans.join(accounted, on="equipment", how="left", maintain_order="left").with_columns(
         pl.col("accounted_from").fill_null(NEVER)
     )
-    known = pl.concat([frame.select(added.columns) for frame in events])
     return Work(
         spans=spans.select(SPANS.names()),
-        events=known,
+        events=pl.concat([frame.select(added.columns) for frame in events]),
         prior=with_added(pl.concat(prior_events, how="diagonal"), added, spans, ledger.holders()),
         reclassified=ledger.rulings.select("equipment", "id", "ts", "start", "end", "state", "reason"),
         context=pl.concat(contexts),
