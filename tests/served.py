@@ -1,7 +1,7 @@
 """A store that is written and served, in a process of its own: `python -m tests.served DB COMMITS PAUSE`.
 
-It tells when it serves, commits so many batches of counts with a pause in between, tells how long the commits took,
-and serves until its input ends.
+It tells when it serves, commits so many batches of counts with a pause in between, tells when each was committed
+(seconds since 1970), and serves until its input ends.
 """
 
 import os
@@ -85,13 +85,12 @@ def main() -> None:
         first = (store.position("d") or Position("d", "", 0, False)).position // AT_ONCE
         commit(store, first)
         print("serving", flush=True)
-        taken = []
+        ended = []
         for number in range(first + 1, first + commits):
             time.sleep(pause)
-            begun = time.perf_counter()
             commit(store, number)
-            taken.append(time.perf_counter() - begun)
-        print(*taken, flush=True)
+            ended.append(time.time())
+        print(*ended, flush=True)
         sys.stdin.read()
 
 
