@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from bisect import bisect_right
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest

@@ -52,4 +52,3 @@ def test_what_reading_raises_comes_after_everything_before_it() -> None:
     assert [next(chunks).end, next(chunks).end] == [2, 4]
     with pytest.raises(SourceError, match="torn"):
         next(chunks)
-
