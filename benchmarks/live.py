@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks import generate
 from benchmarks.live_report import report
+from benchmarks.sending import Sender
 from pipelines.children import Child, answers, free_port
-from pipelines.publish import Publisher
 from storage.places import Places
 from storage.reader import Reader
 from storage.running import Running
@@ -69,14 +69,14 @@ def message(number: int, paths: list[str]) -> tuple[str, bytes]:
 def publish(port: int, machines: int, first: int, number: int, rate: int | None) -> None:
     """Send so many messages at a rate; as fast as the broker takes them without one."""
     paths = generate.machines(machines)
-    with Publisher(port, f"benchmark-{first}") as publisher:
+    with Sender(port, f"benchmark-{first}") as sender:
         begun, sent = time.monotonic(), 0
         while sent < number:
             due = number if rate is None else min(number, round((time.monotonic() - begun) * rate))
-            publisher.publish(message(first + n, paths) for n in range(sent, due))
+            sender.publish(message(first + n, paths) for n in range(sent, due))
             sent = due
             time.sleep(PACE)
-        publisher.flush()
+        sender.flush()
 
 
 def stream(port: int, machines: int, number: int, rate: int, progress: Any) -> None:

@@ -211,7 +211,9 @@ def _repeat(db: Path, weeks: int) -> None:
     """Write the rows of the last seven days again for each week before them, oldest first, and so that ids differ."""
     con = duckdb.connect(str(db))
     con.execute("SET preserve_insertion_order = true")
-    (horizon, flushes), = con.execute("SELECT (SELECT max(horizon) FROM horizons), max(flush) FROM flushes").fetchall()
+    ((horizon, flushes),) = con.execute(
+        "SELECT (SELECT max(horizon) FROM horizons), max(flush) FROM flushes"
+    ).fetchall()
     for table, moved in _MOVED.items():
         con.execute(f"CREATE TEMP TABLE last AS SELECT * FROM {table}")
         con.execute(f"DELETE FROM {table}")

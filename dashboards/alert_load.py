@@ -155,5 +155,3 @@ def _most(values: pl.Series) -> int:
 def _quantile(values: pl.Series, share: float) -> int | None:
     found = values.quantile(share, "linear")
     return None if found is None else round(found)
-
-

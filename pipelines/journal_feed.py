@@ -113,14 +113,12 @@ class JournalFeed:
 
     def _tick(self) -> Batch:
         events, rejected = (pl.DataFrame(schema=schema) for schema in (EVENTS, REJECTED))
-        return Batch(
-            events, rejected, horizon=self._now(), sources=self._sources(), tell=True, held=self._held()
-        )
+        return Batch(events, rejected, horizon=self._now(), sources=self._sources(), tell=True, held=self._held())
 
     def _read(self) -> pl.DataFrame:
         """Messages whose senders were told that they are safe."""
         self._told = self._reception.last
-        return self._journal.read(self.position, MOST_ROWS, MOST_BYTES).filter(pl.col("offset") <= self._told)
+        return self._reception.read(self.position, MOST_ROWS, MOST_BYTES)
 
     def _wait(self) -> bool:
         """Wait until a batch is due: soon when there are messages, else for a tick; whether there are."""

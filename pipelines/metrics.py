@@ -34,9 +34,7 @@ class Metrics:
         self._flush = Histogram(
             "oeeflow_flush_seconds", "From a batch to its commit", registry=self._registry, buckets=_FLUSH_SECONDS
         )
-        self._skew = self._gauge(
-            "clock_skew_seconds", "Least age of events on arrival in the last minute", "source"
-        )
+        self._skew = self._gauge("clock_skew_seconds", "Least age of events on arrival in the last minute", "source")
         self._silence = self._gauge("source_silence_seconds", "Time since a source was last heard of", "source")
         self._of_channels = {
             name: self._gauge(name, meaning, "channel")

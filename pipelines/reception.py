@@ -11,10 +11,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+import polars as pl
 import structlog
 
 from kpis.errors import OeeflowError, StorageError
-from storage.journal import Entry, Journal, JournalFull
+from storage.journal import Entry, Journal, JournalFull, as_frame
 
 Done = Callable[[int | None], None]
 
@@ -50,6 +51,8 @@ class Reception:
         self._room = threading.Condition()
         self._news = threading.Condition()
         self._last = journal.last
+        self._recent: deque[tuple[int, list[Entry]]] = deque()
+        self._remembered = self._remembered_bytes = 0
         self._closing = False
         self.full = False
         self.failure: OeeflowError | None = None
@@ -85,14 +88,56 @@ class Reception:
         sender must not be told that it is safe. It is called from another thread and must not raise.
         """
         with self._room:
-            self._room.wait_for(lambda: self._closing or self.fill < 1, patience)
-            accepted = not self._closing and self.fill < 1
+            if self._is_full():
+                self._room.wait_for(lambda: self._closing or not self._is_full(), patience)
+            accepted = not self._closing and not self._is_full()
             if accepted:
                 self._queue.append(_Waiting(entry, done))
                 self._bytes += len(entry.payload)
-                self._room.notify_all()
+                if len(self._queue) == 1 or self._is_full():  # else the journal's thread is not waiting for it
+                    self._room.notify_all()
         if not accepted:
             done(None)
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._most_entries or self._bytes >= self._most_bytes
+
+    def read(self, after: int, rows: int, size: int) -> pl.DataFrame:
+        """Messages after an offset whose senders were told: at most `rows`, and about `size` bytes, but at least one.
+
+        From memory if they came in lately, else from the journal, with its columns, and raising as it does. Memory
+        forgets what is before `after`.
+        """
+        with self._news:
+            last = self._last
+            while self._recent and self._recent[0][0] + len(self._recent[0][1]) <= after + 1:
+                self._forget()
+            known = bool(self._recent) and self._recent[0][0] <= after + 1
+            lately = list(self._recent) if known else []
+        if not known:
+            return self._journal.read(after, rows, size).filter(pl.col("offset") <= last)
+        found: list[tuple[int, str, str, bytes, int]] = []
+        much = 0
+        for first, entries in lately:
+            begin = max(0, after + 1 - first)
+            found.extend((first + n, *entry) for n, entry in enumerate(entries[begin:], begin))
+            much += sum(len(entry.payload) for entry in entries[begin:])
+            if len(found) >= rows or much >= size:
+                break
+        return as_frame(found[:rows])
+
+    def _remember(self, last: int, entries: list[Entry]) -> None:
+        """Keep what was told last for `read`, up to as much as the queue may hold."""
+        self._recent.append((last - len(entries) + 1, entries))
+        self._remembered += len(entries)
+        self._remembered_bytes += sum(len(entry.payload) for entry in entries)
+        while self._remembered > self._most_entries or self._remembered_bytes > self._most_bytes:
+            self._forget()
+
+    def _forget(self) -> None:
+        _, entries = self._recent.popleft()
+        self._remembered -= len(entries)
+        self._remembered_bytes -= sum(len(entry.payload) for entry in entries)
 
     def wait(self, after: int, seconds: float) -> bool:
         """Whether the journal holds something newer than `after`; waits for it so long.
@@ -117,14 +162,15 @@ class Reception:
             self._room.wait_for(lambda: self._closing or self._queue)
             pause = begun + COMMIT_EVERY - time.monotonic()
             if pause > 0:
-                self._room.wait_for(lambda: self._closing or self.fill >= 1, pause)
+                self._room.wait_for(lambda: self._closing or self._is_full(), pause)
             taken = [self._queue.popleft() for _ in range(min(len(self._queue), COMMIT_ENTRIES))]
             self._bytes -= sum(len(each.entry.payload) for each in taken)
             self._room.notify_all()
         return taken
 
     def _store(self, waiting: list[_Waiting]) -> None:
-        last = self._append([each.entry for each in waiting])
+        entries = [each.entry for each in waiting]
+        last = self._append(entries)
         first = None if last is None else last - len(waiting) + 1
         for number, each in enumerate(waiting):
             try:
@@ -132,7 +178,9 @@ class Reception:
             except Exception:
                 log.exception("a sender could not be told", source=each.entry.source)
         with self._news:
-            self._last = self._last if last is None else last
+            if last is not None:
+                self._last = last
+                self._remember(last, entries)
             self._news.notify_all()
 
     def _append(self, entries: list[Entry]) -> int | None:

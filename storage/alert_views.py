@@ -98,4 +98,3 @@ COLUMNS: Final = {
     "acknowledge_median_us": "median of acknowledge_us; null: nobody acknowledged any",
     "acknowledge_p90_us": "nine of ten of acknowledge_us are not longer; null: nobody acknowledged any",
 }
-

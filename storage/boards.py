@@ -156,7 +156,7 @@ def last_change(reader: Reader) -> int:
 
 def run_good(reader: Reader, equipment: list[str], order: str, started: int) -> int:
     """Good pieces of a run of an order, by when it started; those that name it are looked for from REACH_US before."""
-    near = f"equipment IN {texts(equipment)} AND \"order\" = {text(order)}"
+    near = f'equipment IN {texts(equipment)} AND "order" = {text(order)}'
     start = started - REACH_US
     rows = reader.query(
         f"""

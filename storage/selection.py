@@ -118,7 +118,6 @@ def _day(us: int) -> date:
     return (_EPOCH + timedelta(microseconds=us)).date()
 
 
-
 def instant(us: int) -> str:
     """An instant in microseconds as an SQL literal."""
     return f"make_timestamptz({us})"

@@ -44,9 +44,7 @@ def _machines(board: Board, start: int) -> str:
     definition = board.plant.oee_definition
     days = reading.read(
         ("quality of data", start // _DAY_US),
-        lambda reader: reader.kpi(
-            "day", Selection(None, None, start, board.horizon + 1), definition, history=False
-        ),
+        lambda reader: reader.kpi("day", Selection(None, None, start, board.horizon + 1), definition, history=False),
         keep_s=60,
     )
     late = reading.read(("late", start // _DAY_US), lambda reader: boards.late_changes(reader, start), keep_s=60)

@@ -42,8 +42,13 @@ def screen(board: Board) -> None:
     found = reading.read(
         ("why", asked.equipment, asked.by, asked.at, asked.definition),
         lambda reader: explain(
-            reader, asked.equipment, asked.by, asked.at, asked.definition,
-            length_us=board.plant.sliding_length_us, step_us=board.plant.sliding_step_us,
+            reader,
+            asked.equipment,
+            asked.by,
+            asked.at,
+            asked.definition,
+            length_us=board.plant.sliding_length_us,
+            step_us=board.plant.sliding_step_us,
         ),
         keep_s=60,
     )

@@ -237,4 +237,5 @@ class MqttIngest:
     def _leave(self) -> None:
         with self._quiet:
             self._underway -= 1
-            self._quiet.notify_all()
+            if not self._underway:
+                self._quiet.notify_all()

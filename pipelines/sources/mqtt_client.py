@@ -5,8 +5,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from paho.mqtt.client import Client, MQTTv5, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.client import MQTTv5, MQTTv311
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -14,6 +13,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from kpis.errors import ConfigError, SourceError
 from kpis.plant_sources import Broker, MqttSource
 from pipelines.secrets import check_private, read_secret
+from pipelines.sources.mqtt_network import BulkClient
 
 UNACKNOWLEDGED: Final = 1_000
 """A broker of MQTT 5 sends so many messages before it waits for acknowledgements."""
@@ -25,7 +25,7 @@ _SECOND: Final = 1_000_000
 _SEND_RETAINED_WHEN_NEW: Final = 1
 
 
-class Connection(Client):
+class Connection(BulkClient):
     """One connection from its beginning to its end; it is never opened again.
 
     `over` is set when it has ended, or shall end: then `why` tells why, if that is worth telling.
@@ -34,11 +34,9 @@ class Connection(Client):
     def __init__(self, source: MqttSource, *, client_id: str, lasting: bool) -> None:
         five = source.version == "5"
         super().__init__(
-            CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=None if five else not lasting,
             protocol=MQTTv5 if five else MQTTv311,
-            reconnect_on_failure=False,
             manual_ack=True,
         )
         self.over = Event()
@@ -64,7 +62,7 @@ class Connection(Client):
         except OSError as error:
             message = f"cannot connect to {source.broker}: {(error.strerror or str(error)).lower()}"
             raise SourceError(message, hint="check the address, and whether the broker is running") from error
-        self.loop_start()
+        self.serve()
 
     def end(self, why: str | None = None) -> None:
         """Say that the connection is, or shall be, over. Whoever opened it closes it."""
@@ -73,18 +71,11 @@ class Connection(Client):
 
     def close(self) -> None:
         """Disconnect, and wait for the thread. The broker keeps what it has for us."""
-        self.disconnect()
-        self.loop_stop()
+        self.leave()
 
-    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
-        """What the thread does: whatever ends it, even a fault, is known at once."""
-        try:
-            return super().loop_forever(timeout, retry_first_connection)
-        except Exception as error:
-            self.end(f"the connection failed: {type(error).__name__}: {error}")
-            return MQTTErrorCode.MQTT_ERR_UNKNOWN
-        finally:
-            self.end("the connection was lost")
+    def ended(self, why: Exception | None) -> None:
+        """Whatever ended it, even a fault, is known at once."""
+        self.end("the connection was lost" if why is None else f"the connection failed: {type(why).__name__}: {why}")
 
     def subscribe_all(self) -> None:
         """Subscribe to the topics of the source."""
