@@ -113,6 +113,18 @@ def bound(con: Connection, **frames: pl.DataFrame) -> Iterator[Connection]:
             con.unregister(name)
 
 
+def with_batch(
+    con: duckdb.DuckDBPyConnection, statement: str, frame: pl.DataFrame, parameters: object = None
+) -> duckdb.DuckDBPyConnection:
+    """Run one statement that reads the frame, once, as the table `batch`; at a quarter of the cost of `bound`.
+
+    DuckDB finds the local variable by its name, and reads the stream of the frame without pyarrow, its texts as they
+    are in memory.
+    """
+    batch = frame.__arrow_c_stream__()  # noqa: F841 (named in the statement)
+    return con.execute(statement, parameters)
+
+
 def instants(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
     """Integer microseconds as instants, for writing."""
     return frame.with_columns(pl.col(columns).cast(pl.Datetime("us", "UTC")))

@@ -2,14 +2,18 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 import polars as pl
 
 from kpis.work import PIECES, Accounts, Work, floor_minute
 from storage.changes import changed_pieces, changed_time
-from storage.database import bound, instants, microseconds
+from storage.database import instants, microseconds, with_batch
 from storage.history import EVENT_FIELDS
+
+FEW: Final = 2
+"""rows that are sooner written as values than handed over as a table."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,20 @@ class Transaction:
         """Add rows, by column name."""
         if rows.is_empty():
             return
-        with bound(self._con, batch=rows):
-            self._con.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM batch')
+        if rows.height <= FEW:
+            names = ", ".join(f'"{name}"' for name in rows.columns)
+            places = ", ".join(f"({', '.join('?' * rows.width)})" for _ in range(rows.height))
+            values = [value for row in rows.iter_rows() for value in row]
+            self._con.execute(f'INSERT INTO "{table}" ({names}) VALUES {places}', values)
+            return
+        with_batch(self._con, f'INSERT INTO "{table}" BY NAME SELECT * FROM batch', rows)
 
     def replace(self, table: str, rows: pl.DataFrame, *on: str) -> None:
         """Put rows in the place of those with the same values in the columns `on`."""
         if rows.is_empty():
             return
         same = " AND ".join(f't."{name}" IS NOT DISTINCT FROM b."{name}"' for name in on)
-        with bound(self._con, batch=rows):
-            self._con.execute(f'DELETE FROM "{table}" AS t USING batch AS b WHERE {same}')
+        with_batch(self._con, f'DELETE FROM "{table}" AS t USING batch AS b WHERE {same}', rows)
         self.insert(table, rows)
 
     def refill(self, table: str, rows: pl.DataFrame) -> None:
@@ -83,19 +91,21 @@ class Transaction:
         begin = ["equipment", "start"]
         kept = new.join(old, on=begin, how="semi").join(old, on=columns, how="semi", nulls_equal=True)
         gone, come = (rows.join(kept, on=begin, how="anti") for rows in (old, new))
-        with bound(self._con, batch=instants(gone.select("equipment", "start"), "start")):
-            if gone.height:
-                self._con.execute(
-                    "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start"
-                )
+        if gone.height:
+            with_batch(
+                self._con,
+                "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start",
+                instants(gone.select("equipment", "start"), "start"),
+            )
         self.insert("intervals", _open(come, work.horizon, "start", "end", "run_start", "stretch_start"))
         segments = changed_time(gone, come, told)
         reach = self._reach(work)
-        with bound(self._con, batch=instants(reach, "first", "last")):
-            self._con.execute(
-                "DELETE FROM stops AS t USING batch AS b "
-                "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last"
-            )
+        with_batch(
+            self._con,
+            "DELETE FROM stops AS t USING batch AS b "
+            "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last",
+            instants(reach, "first", "last"),
+        )
         self.insert("stops", _open(accounts.stops, work.horizon, "start", "end", "booked_at", "run_start"))
         return pl.concat([segments, self._write_pieces(work, accounts.pieces, told)])
 
@@ -119,14 +129,11 @@ class Transaction:
             "t.equipment = b.equipment AND t.window_start >= b.first AND t.window_start < b.last "
             "AND t.window_start >= $1 AND t.window_start < $2"
         )
-        with bound(self._con, batch=asked):
-            columns = ", ".join(f't."{name}"' for name in PIECES.names())
-            old = self._con.execute(
-                f"SELECT {columns}, t.window_start < b.begin AS kept FROM count_elements t JOIN batch b ON {where}",
-                bounds,
-            ).pl()
-            if old.height:
-                self._con.execute(f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", bounds)
+        columns = ", ".join(f't."{name}"' for name in PIECES.names())
+        query = f"SELECT {columns}, t.window_start < b.begin AS kept FROM count_elements t JOIN batch b ON {where}"
+        old = with_batch(self._con, query, asked, bounds).pl()
+        if old.height:
+            with_batch(self._con, f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", asked, bounds)
         old = microseconds(old)
         if old["kept"].any():
             sums = [pl.col(name).sum() for name in PIECES.names()[9:]]
@@ -139,8 +146,8 @@ class Transaction:
 
     def forget_rejected(self, digests: pl.Series) -> None:
         """Take rejected events out of their table: they are tried again."""
-        with bound(self._con, batch=digests.to_frame("digest")):
-            self._con.execute("DELETE FROM rejected_events AS t USING batch AS b WHERE t.digest = b.digest")
+        statement = "DELETE FROM rejected_events AS t USING batch AS b WHERE t.digest = b.digest"
+        with_batch(self._con, statement, digests.to_frame("digest"))
 
     def set_horizon(self, horizon: int) -> None:
         """Move the instant up to which open intervals are accounted."""
