@@ -20,7 +20,7 @@ def booked(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
 
 
 def _counts(mine: pl.DataFrame) -> pl.DataFrame:
-    counts = mine.lazy().filter(pl.col("type") == "count")
+    counts = mine.filter(pl.col("type") == "count")
     parts = [
         counts.filter(pl.col(quality) != 0).select(
             "unit",
@@ -35,12 +35,14 @@ def _counts(mine: pl.DataFrame) -> pl.DataFrame:
         )
         for quality in QUALITIES
     ]
-    return pl.concat(pl.collect_all(parts))
+    return pl.concat(parts)
 
 
 def _readings(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
     before = prior(work, "counter").with_columns(known=pl.lit(value=True))
     inside = mine.filter(pl.col("type") == "counter")
+    if inside.is_empty():
+        return _counts(inside)
     # The reading before the span is only there to count from; it may lie in the first minute too, as itself.
     readings = pl.concat([before, inside], how="diagonal").unique(["unit", "quality", "ts", "id"], keep="last")
     readings = readings.sort("unit", "quality", "ts", "id")

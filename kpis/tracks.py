@@ -59,10 +59,10 @@ def own(work: Work) -> pl.DataFrame:
 def inherited(work: Work, plant: Plant) -> pl.DataFrame:
     """The `order` and `status` events that hold for a unit: its own and its ancestors', with `own` telling which."""
     events = work.events.filter(pl.col("type").is_in(["order", "status"]))
-    units = work.spans.lazy().select("unit", first="start", last="end", below="equipment")
-    held = events.lazy().join(plant.lineage.lazy(), on="equipment").join(units, on="below")
+    units = work.spans.select("unit", first="start", last="end", below="equipment")
+    held = events.join(plant.lineage, on="equipment").join(units, on="below")
     inside = pl.col("ts").is_between("first", "last", closed="left")
-    return held.filter(inside).drop("below", "first", "last").collect()
+    return held.filter(inside).drop("below", "first", "last")
 
 
 def prior(work: Work, role: str) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 import ctypes
 import json
-import os
 import platform
 import re
 import sys
@@ -67,7 +66,7 @@ def installation() -> Iterator[Finding]:
 def engine(places: Places) -> Iterator[Finding]:
     """How the engine of a store is, as it says itself."""
     running = Running.read(places)
-    if running is None or not _alive(running.pid):
+    if running is None or not running.alive:
         yield Finding("ok", "engine", "none is running")
         return
     told = f"process {running.pid}, since {running.started_at}, {running.http}"
@@ -154,16 +153,6 @@ def clock() -> Finding:
     if state in (_TIME_ERROR, -1):
         return Finding("warning", "clock", "no time server sets it", "see `timedatectl`: figures go by this clock")
     return Finding("ok", "clock", "a time server sets it")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
 
 
 def _asked(url: str) -> tuple[int, str]:

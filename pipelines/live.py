@@ -125,6 +125,7 @@ class _Engine:
             stack.callback(Running.forget, self._places)
             stack.enter_context(self._reception)
             stack.enter_context(self._door)
+            self._announce(None)
             stack.enter_context(heartbeat(self._plant, lambda: not self._vitals.problems()))
             for ingest in self._ingests:
                 stack.callback(ingest.stop)

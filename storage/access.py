@@ -1,9 +1,9 @@
 """The ways to the rows of a store: the engine that writes it, the file itself, or a published copy of it.
 
 A process that writes a DuckDB file shuts all others out, and one that reads it shuts the writer out. So the engine
-answers queries itself while it runs, and the file is opened only when none does, and never for longer than queries
-come: an engine that starts meanwhile waits for that (`storage.database`). The newest snapshot, which nobody locks, is
-for when the engine cannot answer.
+answers queries itself while it runs, and the file is opened only when there is none: one that says that it is there
+gets the file at once, however many queries come. The newest snapshot, which nobody locks, is for when the engine cannot
+answer.
 """
 
 import threading
@@ -26,7 +26,9 @@ from storage.running import Running
 from storage.schema import VERSION
 
 PATIENCE: Final = 3.0
-"""seconds to wait for an engine that starts, ends or is restarted."""
+"""seconds to wait for an engine that ends or is restarted."""
+STARTING: Final = 15.0
+"""seconds to wait for one that says that it is there."""
 RELEASE_AFTER: Final = 0.3
 """seconds without a query until the file is let go."""
 _LOOK_AGAIN: Final = 2.0
@@ -151,7 +153,8 @@ class Access:
 
     def _current(self) -> Way:
         with self._lock:
-            if isinstance(self._way, SnapshotWay) and time.monotonic() > self._found_at + _LOOK_AGAIN:
+            stale = isinstance(self._way, SnapshotWay) and time.monotonic() > self._found_at + _LOOK_AGAIN
+            if self._way is not None and (stale or (isinstance(self._way, FileWay) and self._claimed())):
                 self._way.close()
                 self._way = None
             if self._way is None:
@@ -166,7 +169,7 @@ class Access:
                 way.close()
 
     def _found(self) -> Way:
-        until = time.monotonic() + PATIENCE
+        begun = time.monotonic()
         while True:
             try:
                 return self._engine() or self._file()
@@ -174,7 +177,7 @@ class Access:
                 snapshot = self._snapshot()
                 if snapshot is not None:
                     return snapshot
-                if time.monotonic() > until:
+                if time.monotonic() > begun + (STARTING if self._claimed() else PATIENCE):
                     raise
                 time.sleep(_PAUSE)
 
@@ -187,7 +190,15 @@ class Access:
         except EngineGone:
             return None  # it ended without a word, or is stuck: then the file is still locked
 
+    def _claimed(self) -> bool:
+        """Whether an engine is there that does not answer queries: it is about to open the file, or has it open."""
+        running = Running.read(self._places)
+        return running is not None and running.readers is None and running.alive
+
     def _file(self) -> Way:
+        if self._claimed():
+            msg = f"an engine has the store {self._path}, and does not answer queries yet"
+            raise StoreLockedError(msg, hint="try again in a moment; `oeeflow doctor` tells how it is")
         return self._checked(FileWay(self._path))
 
     def _snapshot(self) -> Way | None:

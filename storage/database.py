@@ -116,13 +116,15 @@ def bound(con: Connection, **frames: pl.DataFrame) -> Iterator[Connection]:
 def with_batch(
     con: duckdb.DuckDBPyConnection, statement: str, frame: pl.DataFrame, parameters: object = None
 ) -> duckdb.DuckDBPyConnection:
-    """Run one statement that reads the frame, once, as the table `batch`; at a quarter of the cost of `bound`.
+    """Run one statement that reads the frame, once, as the table `batch`; at half the cost of `bound`.
 
-    DuckDB finds the local variable by its name, and reads the stream of the frame without pyarrow, its texts as they
-    are in memory.
+    DuckDB reads the stream of the frame without pyarrow, and its texts as they are in memory.
     """
-    batch = frame.__arrow_c_stream__()  # noqa: F841 (named in the statement)
-    return con.execute(statement, parameters)
+    con.register("batch", frame.__arrow_c_stream__())
+    try:
+        return con.execute(statement, parameters)
+    finally:
+        con.unregister("batch")
 
 
 def instants(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:

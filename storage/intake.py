@@ -30,6 +30,8 @@ class Admitted:
 
 def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, until: int | None) -> Admitted:
     """Sort the events of a batch. Events at or after `until` are left out, corrections by what they refer to."""
+    if events.is_empty():
+        return Admitted(events, keys(events), pl.DataFrame(schema=REJECTED), 0, 0)
     if until is not None:
         refers_to = pl.when(pl.col("type") == "reclassify").then("start").otherwise("ts")
         events = events.filter((refers_to < until) | (pl.col("type") == "retract"))
@@ -106,6 +108,9 @@ def _rejected(events: pl.DataFrame, reason: str, detail: str) -> pl.DataFrame:
 def digest(con: Connection, ledger: Ledger, ids: SeenIds, new: pl.DataFrame) -> tuple[Taken, Ledger]:
     """What new events change, and the ledger with their corrections and first instants."""
     columns = list(EVENT_FIELDS)
+    if new.is_empty():
+        none = new.select(columns)
+        return Taken(none, none, none, kinds_of(none), kinds_of(none)), ledger
     corrections, others = new.filter(IS_CORRECTION).select(columns), new.filter(~IS_CORRECTION).select(columns)
     retractions = corrections.filter(pl.col("type") == "retract").select(
         "equipment", target=pl.col("details").str.json_path_match("$.target")

@@ -86,6 +86,8 @@ def kinds_of(events: pl.DataFrame) -> pl.DataFrame:
 
 def widen(ranges: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
     """The event ranges after more events of these kinds."""
+    if kinds.is_empty():
+        return ranges
     both = pl.concat([ranges, kinds.select(RANGES.names())])
     return both.group_by("equipment", "type").agg(pl.col("first_ts").min(), pl.col("last_ts").max())
 

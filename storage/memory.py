@@ -81,31 +81,30 @@ class Memory:
         inferring = [path for path, item in ledger.plant.equipment.items() if infers_state(item)]
         ends = ends.filter(~pl.col("below").is_in(inferring))
         since = ends.join(ledger.tails(), on="below").select("below", "unit", since=pl.col("tail") + 1)
-        rows = accounts.intervals.lazy().join(since.lazy().select("since", equipment="below"), on="equipment")
+        rows = accounts.intervals.join(since.select("since", equipment="below"), on="equipment")
         reaching = (pl.col("end") >= pl.col("since") - 1) | (pl.col("end") == work.horizon)
         begin = pl.min_horizontal("start", "stretch_start").min()
         rows = rows.join(rows.filter(reaching).group_by("equipment").agg(begin=begin), on="equipment")
         rows = rows.filter(pl.col("start") >= pl.col("begin"))
         open_ = pl.when(pl.col("end") < work.horizon).then("end")
         rows = rows.with_columns(end=open_).select(INTERVALS.names()).unique()
-        renewed = work.spans.lazy().select(below="equipment").unique()
-        others = self.intervals.lazy().join(renewed, left_on="equipment", right_on="below", how="anti")
-        lasting = [
-            pl.concat([self.since.lazy().join(renewed, on="below", how="anti"), since.lazy().select("below", "since")]),
-            pl.concat([self.events.lazy().join(renewed, on="below", how="anti"), _lasting(work, since, ledger)]),
+        renewed = work.spans.select(below="equipment").unique()
+        others = self.intervals.join(renewed, left_on="equipment", right_on="below", how="anti")
+        return Memory(
+            pl.concat([self.since.join(renewed, on="below", how="anti"), since.select("below", "since")]),
+            pl.concat([self.events.join(renewed, on="below", how="anti"), _lasting(work, since, ledger)]),
             pl.concat([others, rows]),
-        ]
-        return Memory(*pl.collect_all(lasting))
+        )
 
 
-def _lasting(work: Work, since: pl.DataFrame, ledger: Ledger) -> pl.LazyFrame:
+def _lasting(work: Work, since: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Of the events of a piece of work the last of each role, by whom they hold for."""
     stale = [path for path, item in ledger.plant.equipment.items() if item.stale_after_us > 0]
     kind = ["equipment", "type", "quality", "online"]
-    events = work.events.lazy().filter((pl.col("type") != "count") | pl.col("equipment").is_in(stale))
+    events = work.events.filter((pl.col("type") != "count") | pl.col("equipment").is_in(stale))
     last = events.sort("ts", "id").unique(kind, keep="last", maintain_order=True)
-    held = by_role(last, ledger.holders().lazy()).join(since.lazy().select("below"), on="below")
-    prior = work.prior.lazy().filter(pl.col("role") != "mark").join(since.lazy().select("below", "unit"), on="unit")
+    held = by_role(last, ledger.holders()).join(since.select("below"), on="below")
+    prior = work.prior.filter(pl.col("role") != "mark").join(since.select("below", "unit"), on="unit")
     columns = ("below", "role", "own", *_EVENT)
     both = pl.concat([held.select(columns), prior.select(columns)])
     reading = pl.when(pl.col("role") == "counter").then("quality").alias("_reading")

@@ -38,6 +38,11 @@ class Taken:
     seen: pl.DataFrame
     first: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
+    @property
+    def nothing(self) -> bool:
+        """Whether time has only gone on."""
+        return self.added.is_empty() and self.removed.is_empty() and self.rulings.is_empty()
+
 
 def plan(con: Connection, ledger: Ledger, memory: Memory, taken: Taken, horizon: int) -> Work | None:
     """The work that brings the accounts up to date; None when there is none.
@@ -65,7 +70,7 @@ def work_on(
     # Several spans of an equipment may have to be joined when the intervals around them are known.
     alone = spans.select(pl.len().over("equipment") == 1).to_series()
     fresh = memory.covers(spans) & alone
-    recent, older = spans.filter(fresh), _whole_minutes(spans.filter(~fresh))
+    recent, older = spans.filter(fresh), spans.filter(~fresh)
     events, prior_events = [added], []
     contexts = []
     if recent.height:
@@ -73,7 +78,8 @@ def work_on(
         prior_events.append(memory.prior(asking(recent)))
     if older.height:
         older, context = (
-            frame.with_columns(pl.col("unit") + spans.height) for frame in _with_context(con, older, horizon)
+            frame.with_columns(pl.col("unit") + spans.height)
+            for frame in _with_context(con, _whole_minutes(older), horizon)
         )
         contexts.append(context)
         events.append(events_in(con, _ranges(older, ledger), ledger.retracted))
@@ -112,7 +118,12 @@ def _ranges(spans: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
 def _spans(con: Connection, ledger: Ledger, taken: Taken, horizon: int) -> pl.DataFrame:
     """Spans as they come, one or more for each change; they may overlap."""
     now = horizon + 1
-    spans = [_span(pl.DataFrame(schema={"below": pl.String, "at": pl.Int64}), end=pl.col("at"))]
+    before = now if ledger.horizon is None else ledger.horizon
+    due = [path for path in ledger.accounted if ledger.due.get(path, BEGINNING) <= horizon]
+    waiting = pl.DataFrame({"below": due, "at": [before] * len(due)}, schema={"below": pl.String, "at": pl.Int64})
+    spans = [_span(waiting.filter(pl.col("at") < now), end=pl.lit(now), counts=False)]
+    if taken.nothing:
+        return spans[0]
     tails = ledger.tails()
     late = pl.col("at") <= pl.col("tail")
     gone = taken.removed.select("equipment", "type", "online", "ts")
@@ -140,10 +151,6 @@ def _spans(con: Connection, ledger: Ledger, taken: Taken, horizon: int) -> pl.Da
         rulings = taken.rulings.filter(pl.col("start") < now, pl.col("equipment").is_in(list(ledger.accounted)))
         told = rulings.select(below="equipment", at="start", until="end")
         spans.append(_span(told, end=pl.min_horizontal("until", pl.lit(now)), counts=False))
-    before = now if ledger.horizon is None else ledger.horizon
-    due = [path for path in ledger.accounted if ledger.due.get(path, BEGINNING) <= horizon]
-    waiting = pl.DataFrame({"below": due, "at": [before] * len(due)}, schema={"below": pl.String, "at": pl.Int64})
-    spans.append(_span(waiting.filter(pl.col("at") < now), end=pl.lit(now), counts=False))
     return pl.concat(spans)
 
 
@@ -237,9 +244,15 @@ def _whole_minutes(spans: pl.DataFrame) -> pl.DataFrame:
 
 def _hulls(spans: pl.DataFrame) -> pl.DataFrame:
     """Spans whose reach from `low` to `high` overlaps, joined."""
-    reached = pl.col("high").cum_max().shift(1).over("equipment")
     # A span that books no pieces says nothing about where those of the others begin.
     counting = pl.col("count_end") > pl.col("count_start")
+    if not spans["equipment"].is_duplicated().any():
+        begin, end = (pl.when(counting).then(name).otherwise("start") for name in ("count_start", "count_end"))
+        alone = spans.sort("equipment").select(
+            *("equipment", "start", "low", "end", "high", begin.alias("count_start"), end.alias("count_end"))
+        )
+        return alone.with_row_index("unit")
+    reached = pl.col("high").cum_max().shift(1).over("equipment")
     joined = (
         spans.lazy()
         .sort("equipment", "low", "high")

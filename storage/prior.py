@@ -51,20 +51,20 @@ def asking(spans: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([*roles, _readings(units)])
 
 
-def by_role(events: pl.LazyFrame, holders: pl.LazyFrame) -> pl.LazyFrame:
+def by_role(events: pl.DataFrame, holders: pl.DataFrame) -> pl.DataFrame:
     """Events by whom they hold for (`below`) and as what (`role`); `holders` are pairs as of Ledger.holders."""
-    held = events.join(holders, on="equipment").join(ANSWERS.lazy(), on=["type", "own"])
+    held = events.join(holders, on="equipment").join(ANSWERS, on=["type", "own"])
     return held.filter((pl.col("role") != "base") | (pl.col("type") != "status") | ~pl.col("online"))
 
 
 def last_of(events: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """Of events by role the last before each instant asked about, by `unit` and `role`."""
-    found = asked.lazy().rename({"quality": "asked"}).join(events.lazy(), on=["below", "role"])
+    found = asked.rename({"quality": "asked"}).join(events, on=["below", "role"])
     found = found.filter(
         pl.col("ts") < pl.col("at"), (pl.col("role") != "counter") | (pl.col("asked") == pl.col("quality"))
     )
     found = found.sort("ts", "id", "own").unique(["unit", "role", "asked"], keep="last", maintain_order=True)
-    return found.drop("below", "at", "asked").collect()
+    return found.drop("below", "at", "asked")
 
 
 def with_added(prior: pl.DataFrame, added: pl.DataFrame, spans: pl.DataFrame, holders: pl.DataFrame) -> pl.DataFrame:
@@ -72,8 +72,8 @@ def with_added(prior: pl.DataFrame, added: pl.DataFrame, spans: pl.DataFrame, ho
     several = spans.filter(pl.len().over("equipment") > 1)
     if several.is_empty():
         return prior
-    held = by_role(added.lazy(), holders.join(several, left_on="below", right_on="equipment", how="semi").lazy())
-    newer = last_of(held.collect(), asking(several))
+    held = by_role(added, holders.join(several, left_on="below", right_on="equipment", how="semi"))
+    newer = last_of(held, asking(several))
     reading = pl.when(pl.col("role") == "counter").then("quality")
     both = pl.concat([prior, newer.select(prior.columns)]).with_columns(_reading=reading)
     both = both.sort("ts", "id", "own").unique(["unit", "role", "_reading"], keep="last", maintain_order=True)

@@ -17,6 +17,17 @@ class Running:
     http: str | None
     started_at: str
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # it belongs to somebody else
+        return True
+
     @classmethod
     def read(cls, places: Places) -> Self | None:
         """What the engine of a store has written; None: none is running, or it did not get that far."""

@@ -18,7 +18,7 @@ from storage.selection import Selection
 from storage.store import Store
 from tests.command import Command
 from tests.engine import opened
-from tests.running import until
+from tests.running import running, until
 from tests.served import AT_ONCE, PLANT, ROOT, commit, now, serving_process
 
 AGREEING = """
@@ -104,6 +104,30 @@ def test_readers_of_the_file_let_an_engine_start(db: Path) -> None:
         until(lambda: ended[-1] == 2 * AT_ONCE)
     stop.set()
     looking.join()
+
+
+def test_an_engine_starts_however_much_is_read(db: Path, tmp_path: Path) -> None:
+    with serving_process(db):
+        pass
+    plant = tmp_path / "plant.toml"
+    plant.write_text(PLANT)
+    stop, counted = threading.Event(), []
+
+    def look() -> None:
+        with Reader(db) as reader:
+            while not stop.is_set():
+                counted.append(reader.query(AGREEING)["events"].item())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    until(lambda: len(counted) > 3)
+    with running(plant, db) as engine:
+        seen = len(counted)
+        until(lambda: len(counted) > seen + 3)
+        assert Running.read(engine.places) is not None
+        stop.set()
+        looking.join()
+    assert set(counted) == {AT_ONCE}
 
 
 def test_killed_clients_leave_nothing_behind(db: Path) -> None:
