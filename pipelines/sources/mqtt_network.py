@@ -22,8 +22,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessageInfo, SocketLike
 
-AT_ONCE: Final = 1 << 16
-"""bytes read in one call."""
+AT_ONCE: Final = 1 << 14
+"""bytes read in one call, some dozen messages: while they are taken in, no other thread has the interpreter."""
 LOOK_EVERY: Final = 1.0
 """seconds until the next look at the keepalive when nothing comes."""
 LEAVE_WITHIN: Final = 2.0
