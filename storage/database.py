@@ -113,16 +113,16 @@ def bound(con: Connection, **frames: pl.DataFrame) -> Iterator[Connection]:
             con.unregister(name)
 
 
-def with_batch(
-    con: duckdb.DuckDBPyConnection, statement: str, frame: pl.DataFrame, parameters: object = None
-) -> duckdb.DuckDBPyConnection:
-    """Run one statement that reads the frame, once, as the table `batch`; at half the cost of `bound`.
+@contextmanager
+def streamed(con: duckdb.DuckDBPyConnection, batch: pl.DataFrame) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The frame as the table `batch` that one statement reads, once; at half the cost of `bound`.
 
-    DuckDB reads the stream of the frame without pyarrow, and its texts as they are in memory.
+    DuckDB reads the stream of the frame without pyarrow, and its texts as they are in memory. What a query finds must
+    be fetched in the block: its end forgets it.
     """
-    con.register("batch", frame.__arrow_c_stream__())
+    con.register("batch", batch.__arrow_c_stream__())
     try:
-        return con.execute(statement, parameters)
+        yield con
     finally:
         con.unregister("batch")
 

@@ -21,7 +21,7 @@ import polars as pl
 from kpis.alert_actions import ACTIONS
 from kpis.plant import Plant
 from kpis.routing import ENDS, NEVER, Case, Dispatcher, Message, Told, after, in_place_of
-from storage.database import bound, instants, microseconds, with_batch
+from storage.database import bound, instants, microseconds, streamed
 from storage.writer import Transaction
 
 WAITING: Final = "waiting"
@@ -312,12 +312,11 @@ class Outbox:
         if not reports:
             return
         rows = instants(pl.DataFrame(list(reports.values()), schema=_REPORTS, orient="row"), "sent_at")
-        with_batch(
-            self._con,
-            "UPDATE alert_deliveries AS d SET attempts = b.attempts, sent_at = b.sent_at, outcome = b.outcome, "
-            "error = b.error FROM batch AS b WHERE d.message = b.message AND d.channel = b.channel",
-            rows,
-        )
+        with streamed(self._con, rows) as con:
+            con.execute(
+                "UPDATE alert_deliveries AS d SET attempts = b.attempts, sent_at = b.sent_at, outcome = b.outcome, "
+                "error = b.error FROM batch AS b WHERE d.message = b.message AND d.channel = b.channel"
+            )
 
     def _forget(self) -> None:
         """Leave off cases of which nobody has to hear any more."""

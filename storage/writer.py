@@ -9,7 +9,7 @@ import polars as pl
 
 from kpis.work import PIECES, Accounts, Work, floor_minute
 from storage.changes import changed_pieces, changed_time
-from storage.database import instants, microseconds, with_batch
+from storage.database import instants, microseconds, streamed
 from storage.history import EVENT_FIELDS
 
 FEW: Final = 2
@@ -68,14 +68,16 @@ class Transaction:
             values = [value for row in rows.iter_rows() for value in row]
             self._con.execute(f'INSERT INTO "{table}" ({names}) VALUES {places}', values)
             return
-        with_batch(self._con, f'INSERT INTO "{table}" BY NAME SELECT * FROM batch', rows)
+        with streamed(self._con, rows) as con:
+            con.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM batch')
 
     def replace(self, table: str, rows: pl.DataFrame, *on: str) -> None:
         """Put rows in the place of those with the same values in the columns `on`."""
         if rows.is_empty():
             return
         same = " AND ".join(f't."{name}" IS NOT DISTINCT FROM b."{name}"' for name in on)
-        with_batch(self._con, f'DELETE FROM "{table}" AS t USING batch AS b WHERE {same}', rows)
+        with streamed(self._con, rows) as con:
+            con.execute(f'DELETE FROM "{table}" AS t USING batch AS b WHERE {same}')
         self.insert(table, rows)
 
     def refill(self, table: str, rows: pl.DataFrame) -> None:
@@ -92,20 +94,18 @@ class Transaction:
         kept = new.join(old, on=begin, how="semi").join(old, on=columns, how="semi", nulls_equal=True)
         gone, come = (rows.join(kept, on=begin, how="anti") for rows in (old, new))
         if gone.height:
-            with_batch(
-                self._con,
-                "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start",
-                instants(gone.select("equipment", "start"), "start"),
-            )
+            with streamed(self._con, instants(gone.select("equipment", "start"), "start")) as con:
+                con.execute(
+                    "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start"
+                )
         self.insert("intervals", _open(come, work.horizon, "start", "end", "run_start", "stretch_start"))
         segments = changed_time(gone, come, told)
         reach = self._reach(work)
-        with_batch(
-            self._con,
-            "DELETE FROM stops AS t USING batch AS b "
-            "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last",
-            instants(reach, "first", "last"),
-        )
+        with streamed(self._con, instants(reach, "first", "last")) as con:
+            con.execute(
+                "DELETE FROM stops AS t USING batch AS b "
+                "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last"
+            )
         self.insert("stops", _open(accounts.stops, work.horizon, "start", "end", "booked_at", "run_start"))
         return pl.concat([segments, self._write_pieces(work, accounts.pieces, told)])
 
@@ -131,9 +131,11 @@ class Transaction:
         )
         columns = ", ".join(f't."{name}"' for name in PIECES.names())
         query = f"SELECT {columns}, t.window_start < b.begin AS kept FROM count_elements t JOIN batch b ON {where}"
-        old = with_batch(self._con, query, asked, bounds).pl()
+        with streamed(self._con, asked) as con:
+            old = con.execute(query, bounds).pl()
         if old.height:
-            with_batch(self._con, f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", asked, bounds)
+            with streamed(self._con, asked) as con:
+                con.execute(f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", bounds)
         old = microseconds(old)
         if old["kept"].any():
             sums = [pl.col(name).sum() for name in PIECES.names()[9:]]
@@ -146,8 +148,8 @@ class Transaction:
 
     def forget_rejected(self, digests: pl.Series) -> None:
         """Take rejected events out of their table: they are tried again."""
-        statement = "DELETE FROM rejected_events AS t USING batch AS b WHERE t.digest = b.digest"
-        with_batch(self._con, statement, digests.to_frame("digest"))
+        with streamed(self._con, digests.to_frame("digest")) as con:
+            con.execute("DELETE FROM rejected_events AS t USING batch AS b WHERE t.digest = b.digest")
 
     def set_horizon(self, horizon: int) -> None:
         """Move the instant up to which open intervals are accounted."""
