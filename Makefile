@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint type bench bench-live bench-dashboards docs screenshots
+.PHONY: help setup demo test lint type bench bench-live bench-dashboards bench-alerts docs screenshots
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,9 @@ bench-live: setup ## the running engine under load, written to benchmarks/RESULT
 
 bench-dashboards: setup ## pages on a year of 100 machines, and fifty viewers; benchmarks/RESULTS-dashboards.md
 	$(BIN)/python -m benchmarks.dashboards
+
+bench-alerts: setup ## what a thousand rules cost, how soon one is told; benchmarks/RESULTS-alerts.md
+	$(BIN)/python -m benchmarks.alerts
 
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m kpis.catalogue > docs/kpis.md

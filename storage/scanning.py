@@ -80,6 +80,8 @@ class Scan:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if copy_of:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _LOWER_PRIORITY)  # from its start: loading is work, too
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +151,6 @@ def _fault(kind: type[StorageError], text: str) -> dict[str, Any]:
 
 def _copied(source: Path, target: Path) -> float:
     """Copy a file and make the copy durable; the seconds it took."""
-    os.nice(_LOWER_PRIORITY)
     start = time.monotonic()
     subprocess.run(["cp", "--reflink=auto", str(source), str(target)], check=True, stderr=subprocess.PIPE)
     with target.open("rb") as file:

@@ -66,5 +66,5 @@ def test_make_tells_what_there_is_to_make() -> None:
     asked = ["make", "--no-print-directory"]  # which it tells when another make runs this
     told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {line.split()[0] for line in told.splitlines()}
-    benchmarks = {"bench", "bench-live", "bench-dashboards"}
+    benchmarks = {"bench", "bench-live", "bench-dashboards", "bench-alerts"}
     assert listed == {"help", "setup", "demo", "test", "lint", "type", "docs", "screenshots"} | benchmarks

@@ -60,6 +60,18 @@ def test_many_senders_share_commits_and_each_hears_its_own_offset(tmp_path: Path
     assert {int(topic.split("/")[1]): offset for offset, topic in rows.select("offset", "topic").iter_rows()} == told
 
 
+@pytest.mark.parametrize("remembered", [10_000, 150, 1])
+def test_what_came_in_lately_is_read_as_from_the_journal(journal: Journal, remembered: int) -> None:
+    with Reception(journal, entries=remembered) as reception:
+        for number in range(500):
+            reception.offer(entry(number), lambda offset: None)
+        until(lambda: reception.last == 500)
+        for asked in ((0, 500, GIGABYTE), (0, 70, GIGABYTE), (430, 500, GIGABYTE), (499, 9, 1), (500, 9, 1)):
+            assert reception.read(*asked).equals(journal.read(*asked)), asked
+        assert reception.read(0, 500, GIGABYTE).height == 500  # from the journal: a reader that begins anew
+        assert 1 <= reception.read(490, 500, 25).height <= 10
+
+
 def test_what_waits_at_the_end_is_written(journal: Journal) -> None:
     told: list[int | None] = []
     with Reception(journal) as reception:
