@@ -24,6 +24,7 @@ _DEFAULTS: Mapping[str, str] = {
     "rejected": "{equipment}: {value} events could not be used, limit {limit}",
     "late": "{equipment}: {value} events came late, limit {limit}",
     "sql": "{equipment}: {rule} since {since}",
+    "overdue": "{equipment}: order {reason} is {value} overdue",
     "lag": "the engine is {value} behind, limit {limit}",
     "outbox": "channel {reason}: a message waits for {value}, limit {limit}",
     "failing": "channel {reason}: messages do not get out since {since}",
@@ -86,6 +87,8 @@ def _seen(rule: AlertRule, value: float | None) -> str:
     """What the engine saw by its own clock, for people."""
     if value is None:
         return "-"
+    if rule.when.kind == "overdue":
+        return f"{value / _MINUTE_US:.0f} min"
     return f"{abs(value) / 1e6:.0f} s" if rule.when.kind in _LASTING else f"{value:g}"
 
 

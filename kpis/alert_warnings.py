@@ -27,6 +27,7 @@ def alert_warnings(plant: Plant) -> Iterator[Finding]:
             continue
         if rule.watched:
             yield from _watched(plant, rule, place)
+            yield from _overdue(plant, rule, place, paths)
             continue
         yield from _reasons(plant, rule, place)
         yield from _quiet(rule, place)
@@ -45,6 +46,16 @@ def _watched(plant: Plant, rule: AlertRule, place: Location) -> Iterator[Finding
         if patterns is not None and not named(known, patterns):
             what = "live source" if key == "disconnected" else "channel"
             yield Finding((*place, "when", key), ", ".join(patterns), f"names no {what}: the rule never fires")
+
+
+def _overdue(plant: Plant, rule: AlertRule, place: Location, paths: list[str]) -> Iterator[Finding]:
+    if rule.when.overdue is None:
+        return
+    # A level may take its time, and with it the ideal cycle, from anything below it.
+    places = {part for path in paths for part in (path, *plant.descendants(path))}
+    if not any(plant.has_ideal_cycle(path) for path in places):
+        message = "no equipment of the rule has an ideal cycle: it never fires"
+        yield Finding((*place, "when", "overdue"), None, message, 'such as ideal_cycle = "500ms"')
 
 
 def _reasons(plant: Plant, rule: AlertRule, place: Location) -> Iterator[Finding]:

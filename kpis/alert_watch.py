@@ -1,4 +1,4 @@
-"""Alerts on what the running engine sees by its own clock: a lost broker, rejected events, a question in SQL, itself.
+"""Alerts on what the running engine sees by its own clock: a lost broker, late orders, a question in SQL, itself.
 
 They are not derived from events: nobody can give the same facts again, so a replay raises none of them. What they share
 with all others is how they go on: fired after `for`, kept for `keep_for`, at most one open at a time.
@@ -20,7 +20,8 @@ from kpis.plant_sources import MqttSource
 class Held(NamedTuple):
     """A condition that holds now, since an instant (µs) if that is known.
 
-    `rule` is the place of the rule in the plant file; `subject` the source or channel it is about, if it is about one.
+    `rule` is the place of the rule in the plant file; `subject` the source, channel or order it is about,
+    if it is about one.
     """
 
     rule: int

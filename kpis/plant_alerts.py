@@ -26,7 +26,7 @@ TEXT_FIELDS = ("equipment", "line", "unit", "rule", "severity", "since", "reason
 SEVERITIES = ("info", "warning", "critical")
 DERIVED = ("state", "kpi", "scrap", "behind", "silence")
 """What events alone decide: the same events give the same alerts."""
-WATCHED = ("disconnected", "skew", "rejected", "late", "sql", "lag", "outbox", "failing")
+WATCHED = ("disconnected", "skew", "rejected", "late", "sql", "overdue", "lag", "outbox", "failing")
 """What the running engine sees by its own clock: nothing that a replay could give again."""
 KINDS = (*DERIVED, *WATCHED)
 QUIET = ("unscheduled", "break", "planned_stop")
@@ -115,6 +115,7 @@ class Condition(Table):
     rejected: Annotated[int, Field(ge=0)] | None = None
     late: Annotated[int, Field(ge=0)] | None = None
     sql: Name | None = None
+    overdue: Duration | None = None
     every: Annotated[PositiveDuration, AfterValidator(_not_too_often)] = MINUTE_US
     lag: PositiveDuration | None = None
     outbox: PositiveDuration | None = None

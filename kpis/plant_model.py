@@ -197,6 +197,15 @@ class Plant:
                     return known.ideal_cycles_us[place]
         return equipment.ideal_cycle_us
 
+    def has_ideal_cycle(self, path: str) -> bool:
+        """Whether the plant file gives an equipment an ideal cycle, for any product.
+
+        Raises KeyError for an equipment that the plant does not have.
+        """
+        places = {path, *self.ancestors(path)}
+        of_products = any(not places.isdisjoint(product.ideal_cycles_us) for product in self.products.values())
+        return self.equipment[path].ideal_cycle_us is not None or of_products
+
     def category(self, state: str, reason: str | None) -> str:
         """The category of a state by its name, else ``unknown``; a reason's category counts unless it is producing."""
         category = self.states.get(state, state if state in CATEGORIES else "unknown")

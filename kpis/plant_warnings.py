@@ -97,10 +97,8 @@ def _cycles(file: PlantFile) -> Iterator[Finding]:
 
 
 def _without_cycle(plant: Plant) -> Iterator[Finding]:
-    with_products = {path for product in plant.products.values() for path in product.ideal_cycles_us}
     for path, equipment in plant.equipment.items():
-        known = equipment.ideal_cycle_us or with_products.intersection((path, *plant.ancestors(path)))
-        if equipment.declared and equipment.level == "unit" and not known:
+        if equipment.declared and equipment.level == "unit" and not plant.has_ideal_cycle(path):
             message = "a unit without an ideal cycle: its performance and OEE stay undefined"
             yield Finding(("equipment", path), None, message, 'such as ideal_cycle = "500ms"')
 

@@ -21,9 +21,17 @@ def wanted(time: pl.DataFrame, plant: Plant, target: float | None) -> float | No
     """
     if target is None:
         return None
-    accounts = [name.removesuffix("_us") for name in names(terms(plant.oee_definition)["planned_production_us"])]
-    planned = time.filter(pl.col("account").is_in(accounts)).group_by("equipment", "product").agg(pl.col("us").sum())
+    planned = (
+        time.filter(pl.col("account").is_in(planned_accounts(plant)))
+        .group_by("equipment", "product")
+        .agg(pl.col("us").sum())
+    )
     return _pieces(planned.iter_rows(), plant, target)
+
+
+def planned_accounts(plant: Plant) -> list[str]:
+    """The time accounts whose sum is the planned production time of a plant's OEE definition."""
+    return [name.removesuffix("_us") for name in names(terms(plant.oee_definition)["planned_production_us"])]
 
 
 def _pieces(rows: Iterable[tuple[str, str | None, int]], plant: Plant, target: float) -> float | None:

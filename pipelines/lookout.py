@@ -45,7 +45,7 @@ class _Tally:
 
 
 class Lookout:
-    """Looks when it is asked which of these conditions hold. `questions` gives those in SQL.
+    """Looks when it is asked which of these conditions hold. `questions` gives those that the store answers.
 
     What it counts begins anew with the engine.
     """

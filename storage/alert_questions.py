@@ -1,4 +1,7 @@
-"""Conditions of alerts in SQL: asked of the store while the engine runs, by the rules that hold for all readers."""
+"""Conditions of alerts that are questions to the store, asked while the engine runs: those in SQL, overdue orders.
+
+All are asked by the rules that hold for all readers.
+"""
 
 import threading
 import time
@@ -13,10 +16,13 @@ from kpis.alert_scope import in_scope
 from kpis.alert_watch import Held
 from kpis.errors import StorageError
 from kpis.plant import Plant
+from kpis.plant_alerts import AlertRule
+from storage.alert_overdue import overdue, question
 from storage.gate import check, restrict
 
 SECONDS: Final = 5.0
 """A question that takes longer is stopped."""
+ASKED: Final = ("sql", "overdue")
 MOST_ROWS: Final = 1_000
 _LOOK_EVERY: Final = 0.2
 
@@ -31,7 +37,7 @@ class Questions:
     def __init__(self, con: duckdb.DuckDBPyConnection, plant: Plant, failed: Callable[[str, str], None]) -> None:
         self._con = con.cursor()
         self._plant, self._failed = plant, failed
-        self._rules = [(number, rule) for number, rule in enumerate(plant.alerts) if rule.when.sql is not None]
+        self._rules = [(number, rule) for number, rule in enumerate(plant.alerts) if rule.when.kind in ASKED]
         self._scopes = {number: frozenset(in_scope(rule, plant)) for number, rule in self._rules}
         self._answers: dict[int, list[Held]] = {}
         self._stopping = threading.Event()
@@ -67,19 +73,29 @@ class Questions:
             for number, rule in self._rules:
                 if due[number] <= time.monotonic() and not self._stopping.is_set():
                     due[number] = time.monotonic() + rule.when.every / 1e6
-                    self._ask(number, rule.name, rule.when.sql or "")
+                    self._ask(number, rule)
             self._stopping.wait(_LOOK_EVERY)
 
-    def _ask(self, number: int, name: str, statement: str) -> None:
+    def _ask(self, number: int, rule: AlertRule) -> None:
+        name, limit, strange = rule.name, rule.when.overdue, []
         try:
-            rows = self._rows(statement)
-            strange = self._take(number, rows)
+            if limit is None:
+                strange = self._take(number, self._selected(rule.when.sql or ""))
+            else:
+                held = overdue(self._rows(question(self._plant)), self._plant, number, limit)
+                self._answers[number] = [each for each in held if each.equipment in self._scopes[number]]
         except (StorageError, duckdb.Error, pl.exceptions.PolarsError) as error:
             if not self._stopping.is_set():
                 self._failed(name, str(error).splitlines()[0])
             return
         if strange:
             self._failed(name, f"rows of equipment that the plant file does not have, such as {strange[0]!r}")
+
+    def _selected(self, statement: str) -> pl.DataFrame:
+        """The rows of a question that stands in the plant file."""
+        bounded = f"FROM (\n{statement.rstrip().removesuffix(';')}\n) LIMIT {MOST_ROWS + 1}"
+        check(self._con, bounded)
+        return self._rows(bounded)
 
     def _rows(self, statement: str) -> pl.DataFrame:
         late = threading.Event()
@@ -91,11 +107,9 @@ class Questions:
         timer = threading.Timer(SECONDS, stop)
         timer.start()
         try:
-            question = f"FROM (\n{statement.rstrip().removesuffix(';')}\n) LIMIT {MOST_ROWS + 1}"
-            check(self._con, question)
             self._con.execute("BEGIN TRANSACTION READ ONLY")
             try:
-                return pl.DataFrame(self._con.execute(question).to_arrow_table())
+                return pl.DataFrame(self._con.execute(statement).to_arrow_table())
             finally:
                 self._con.execute("ROLLBACK")
         except duckdb.Error as error:

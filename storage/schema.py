@@ -287,7 +287,7 @@ TABLES = (
             ("fired_at", "TIMESTAMPTZ", "when it had held for as long as the rule asks; null: suppressed all the time"),
             ("resolved_at", "TIMESTAMPTZ", "when it was over; null: it is not"),
             ("suppressed_by", "VARCHAR", "why it did not fire: an account, a grace, no data, or what explains it"),
-            ("reason", "VARCHAR", "last reason given while the condition held, or source or channel; null: none"),
+            ("reason", "VARCHAR", "last reason given while it held, or source, channel or order; null: none"),
             ("value", "DOUBLE", "what was measured when it fired; times in microseconds; null: nothing is"),
             ("chattering", "BOOLEAN", "whether it is at least the third of its rule and equipment within half an hour"),
             ("text", "VARCHAR", "what is told"),

@@ -104,11 +104,14 @@ def test_they_stay_when_other_rules_change_and_go_with_their_rule(tmp_path: Path
 def test_what_it_says(tmp_path: Path) -> None:
     db = tmp_path / "kpi"
     rules = rule("lag", 'lag = "30s"') + rule("bad", 'rejected = 5, window = "10m"') + rule("ask", 'sql = "FROM x"')
+    rules += rule("due", 'overdue = "15m"')
+    late = Held(3, UNIT, "4711", 16 * MINUTE)
     with opened(db, load_plant(UNITS + rules)) as store:
-        look(store, 1, [Held(0, "acme", value=42e6), Held(1, LINE, value=7), Held(2, UNIT)], [RUN])
+        look(store, 1, [Held(0, "acme", value=42e6), Held(1, LINE, value=7), Held(2, UNIT), late], [RUN])
     texts = [row["text"] for row in queried(db, "SELECT text FROM alerts ORDER BY rule")]
     assert texts == [
         f"{UNIT}: ask since 2026-03-02 08:01",
         f"{LINE}: 7 events could not be used, limit 5",
+        f"{UNIT}: order 4711 is 16 min overdue",
         "the engine is 42 s behind, limit 30 s",
     ]
