@@ -1,6 +1,7 @@
 """A jam in the live demo is told, goes on to the next people and is over: in the inbox, on the andon and by mail."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -24,28 +25,38 @@ SPEED = "100"
 LONG = 10 * MINUTE
 
 
-def jammed(folder: Path) -> None:
-    """Prepare a demo whose filler jams for long soon after its plant is live, and where nobody has time to react."""
-    folder.mkdir()
-    plant = (EXAMPLES / "live-plant.toml").read_text()
-    assert plant.count('after = "2m"') == 1
-    (folder / "live-plant.toml").write_text(plant.replace('after = "2m"', 'after = "1s"'))
-    zone, at = ZoneInfo("Europe/Berlin"), now()
-    told = Told.begin(zone, at)
-    first = date.fromisoformat(told.first_day)
-    mondays = [first + week * WEEK for week in range(4)]
+def jams(zone: str, seed: int, at: int) -> bool:
+    """Whether a long jam of the filler is told live at a time, as `PlantLog` makes a plant of a seed."""
+    monday = date.fromisoformat(Told.begin(ZoneInfo(zone), at).first_day)
     earliest = at - CATCHING_UP + 10 * MINUTE  # the demo takes a while to start
+    return any(
+        jam.machine == "filler" and jam.end - jam.start > LONG and earliest < jam.start < earliest + 60 * MINUTE
+        for week in (monday + number * WEEK for number in range(4))
+        for jam in ordinary(ZoneInfo(zone), week, WEEK.days, seed * 1_000_000 + week.toordinal()).jams
+    )
 
-    def jams(seed: int) -> bool:
-        """Whether a long jam of the filler is told live, as `PlantLog` makes a plant of a seed."""
-        return any(
-            jam.machine == "filler" and jam.end - jam.start > LONG and earliest < jam.start < earliest + 60 * MINUTE
-            for monday in mondays
-            for jam in ordinary(zone, monday, WEEK.days, seed * 1_000_000 + monday.toordinal()).jams
-        )
 
-    seed = next(seed for seed in range(1, 1_000) if jams(seed))
-    Told(told.first_day, told.fine_from, told.until, seed).write(folder / "simulation.json")
+def jammed(folder: Path) -> None:
+    """Prepare a demo whose filler jams for long soon after its plant is live, and where nobody has time to react.
+
+    The waves of a shift leave out its last hours, so that at some times of the day there is none in any plant of Ulm:
+    this one is where a shift is in the middle.
+    """
+    at = now()
+    zones = [f"Etc/GMT+{hours}" for hours in range(8)]
+    zone, seed = next((zone, seed) for seed in range(1, 1_000) for zone in zones if jams(zone, seed, at))
+    plant = (EXAMPLES / "live-plant.toml").read_text()
+    settings = "[notifications]\n"  # two hours of alerts come within one: no digest of them
+    for usual, ours in (
+        ('after = "2m"', 'after = "1s"'),
+        ('"Europe/Berlin"', f'"{zone}"'),
+        (settings, f"{settings}per_hour = 1000\n"),
+    ):
+        assert plant.count(usual) == 1
+        plant = plant.replace(usual, ours)
+    folder.mkdir()
+    (folder / "live-plant.toml").write_text(plant)
+    replace(Told.begin(ZoneInfo(zone), at), seed=seed).write(folder / "simulation.json")
 
 
 def deliveries(shown: Demo) -> dict[str, dict[str, str]]:
