@@ -20,7 +20,7 @@ from paho.mqtt.client import PUBACK, Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessageInfo, SocketLike
+    from paho.mqtt.client import SocketLike
 
 AT_ONCE: Final = 1 << 14
 """bytes read in one call, some dozen messages: while they are taken in, no other thread has the interpreter."""
@@ -124,12 +124,6 @@ class BulkClient(Client):
         self._acknowledged.append(mid)
         self._wake()
         return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def publish(self, *args: Any, **options: Any) -> "MQTTMessageInfo":
-        """Send a message; may be called from any thread."""
-        info = super().publish(*args, **options)
-        self._wake()
-        return info
 
     def ended(self, why: Exception | None) -> None:
         """The connection is over, by the fault `why` if it was one; called in its thread."""
