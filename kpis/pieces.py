@@ -39,10 +39,10 @@ def _counts(mine: pl.DataFrame) -> pl.DataFrame:
 
 
 def _readings(work: Work, mine: pl.DataFrame) -> pl.DataFrame:
-    before = prior(work, "counter").with_columns(known=pl.lit(value=True))
     inside = mine.filter(pl.col("type") == "counter")
     if inside.is_empty():
-        return _counts(inside)
+        return _counts(inside)  # no pieces, in the columns of pieces
+    before = prior(work, "counter").with_columns(known=pl.lit(value=True))
     # The reading before the span is only there to count from; it may lie in the first minute too, as itself.
     readings = pl.concat([before, inside], how="diagonal").unique(["unit", "quality", "ts", "id"], keep="last")
     readings = readings.sort("unit", "quality", "ts", "id")
