@@ -7,13 +7,12 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboards import cards, deeds, door, roles, texts
-from dashboards.board import Board
+from dashboards.board import HOUR_US, Board
 from dashboards.door import Door, DoorClosed
 from dashboards.roles import Right
 from kpis.formats import clock, since
 from storage import hour_notes
 from storage.hour_notes import HourNotes
-from storage.hours import HourRow
 
 _HEAD: Final = texts.NOTES_HEAD
 
@@ -53,8 +52,11 @@ def all_of(board: Board, notes: dict[int, HourNotes]) -> None:
             st.html(cards.table(_HEAD, rows))
 
 
-def form(board: Board, path: str, rows: list[HourRow]) -> None:
-    """For those who may: a comment on an hour, and its sign-off. The hour before the current one is chosen first."""
+def form(board: Board, path: str, first: int, last: int) -> None:
+    """For those who may: a comment on an hour of a time (µs since 1970), and its sign-off.
+
+    The last hour that is over is chosen first.
+    """
     visitor = roles.visitor()
     if visitor is None or not visitor.may(Right.NOTE):
         return
@@ -63,8 +65,8 @@ def form(board: Board, path: str, rows: list[HourRow]) -> None:
     except DoorClosed:
         st.html(f'<p class="of-note">{escape(texts.NOTES_NEED_ENGINE)}</p>')
         return
-    over = [row.start for row in rows if row.end <= board.horizon]
-    hours = [row.start for row in rows]
+    hours = list(range(first, last, HOUR_US))
+    over = [hour for hour in hours if hour + HOUR_US <= board.horizon]
     with st.form(f"note-{path}", border=False, clear_on_submit=True):
         left, middle, right = st.columns([1, 3, 2], vertical_alignment="bottom")
         hour = left.selectbox(

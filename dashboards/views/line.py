@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import cards, charts, deeds, frame, hour_notes, line_board, reading, routes, texts
-from dashboards.board import Board, Row, Standing
+from dashboards.board import HOUR_US, Board, Row, Standing
 from dashboards.line_board import LineBoard, Order
 from dashboards.theme import LOOKS
 from kpis.formats import clock, clock_duration, count, difference, duration, local, moment, percent, points, since
@@ -152,6 +152,8 @@ def _hours(board: Board, path: str) -> None:
         st.html(cards.empty(texts.NO_HOURS))
         return
     first, last = rows[0].start, rows[-1].end
+    if _under_way(board, rows[0]):
+        first -= HOUR_US  # whoever takes over a shift has its last hour still to say something about
     notes = reading.read(
         ("notes", path, first, last), lambda reader: stored.read(reader, path, first, last), keep_s=reading.KEEP_S
     )
@@ -166,7 +168,7 @@ def _hours(board: Board, path: str) -> None:
     ]
     st.html(cards.table(head, told))
     deeds.said()
-    hour_notes.form(board, path, rows)
+    hour_notes.form(board, path, first, last)
     hour_notes.all_of(board, notes)
 
 
