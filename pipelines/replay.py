@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -26,15 +27,19 @@ from storage.recovery import Recovery, kept_sound
 from storage.store import Batch, Outcome, Pending, Store
 from storage.writer import Position
 
+_DAYS_AT_ONCE: Final = 14
+"""production days summed in one transaction: few enough for little memory"""
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a replay is: bytes of all files, events taken in and left out."""
+    """How far a replay is: bytes of all files, events taken in and left out, and at the end days still to be summed."""
 
     file: Path
     bytes_read: int
     bytes_all: int
     outcome: Outcome
+    days_left: int = 0
 
 
 @dataclass
@@ -96,11 +101,15 @@ def replay(
         summary = Summary(rebuilt=store.rebuilt, recovery=recovery)
         feed = _Feed(files, store, recorded, until, summary)
 
+        def tell(days_left: int = 0) -> None:
+            progress(Progress(feed.file, feed.bytes_read, feed.bytes_all, summary.outcome, days_left))
+
         def committed(pending: Pending, outcome: Outcome) -> None:
             summary.outcome += outcome
-            progress(Progress(feed.file, feed.bytes_read, feed.bytes_all, summary.outcome))
+            tell()
 
         run(dataflow(feed.batches(), store, plant, accountants, workers, committed, halt), halt)
+        _sum(store, halt, tell)
         summary.interrupted = halt.asked
     return summary
 
@@ -115,7 +124,9 @@ def recompute(db: Path, since: str | None, to: str | None) -> int:
     first, last = (None if text is None else parse_time(text, plant.timezone) for text in (since, to))
     halt = Halt()
     with interruptible(halt), _store(db, plant, Path(known.path), halt) as (store, _):
-        return store.recompute(first, last)
+        changed = store.recompute(first, last)
+        _sum(store, halt)
+        return changed
 
 
 def retry(db: Path, plant_path: Path | None) -> Outcome:
@@ -140,6 +151,12 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
 
         run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
     return sum(outcomes[1:], start=outcomes[0])
+
+
+def _sum(store: Store, halt: Halt, tell: Callable[[int], None] = lambda _: None) -> None:
+    """Sum the production days that are over; `tell` is told how many are left. What is not done is done next time."""
+    while not halt.asked and (days_left := store.sum_days(_DAYS_AT_ONCE)):
+        tell(days_left)
 
 
 @contextmanager

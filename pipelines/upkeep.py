@@ -1,4 +1,4 @@
-"""What a running engine looks after between commits: snapshots, and the age of its journal."""
+"""What a running engine looks after between commits: snapshots, the age of its journal, sums of days that are over."""
 
 import time
 from collections.abc import Callable
@@ -18,6 +18,8 @@ from storage.store import Store
 
 LOOK_EVERY: Final = 0.5
 """seconds from one look at a snapshot on its way to the next."""
+SUM_EVERY: Final = 60.0
+"""seconds from one production day that is summed to the next: a day of a thousand machines takes a second."""
 
 log = structlog.get_logger("upkeep")
 
@@ -30,7 +32,7 @@ class Upkeep:
     ) -> None:
         self._store, self._places, self._journal, self._vitals = store, places, journal, vitals
         self._publisher = Publisher(places, clock)
-        self._look = self._publish = time.monotonic()
+        self._look = self._publish = self._sum = time.monotonic()
 
     def __enter__(self) -> Self:
         self._tell_age()
@@ -47,6 +49,9 @@ class Upkeep:
         if now < self._look:
             return
         self._look = now + LOOK_EVERY
+        if now >= self._sum:
+            self._sum = now + SUM_EVERY
+            self._store.sum_days(1)
         try:
             self._snapshots(now)
         except StoreDamaged:

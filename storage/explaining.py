@@ -7,7 +7,7 @@ from typing import Any, Final
 import polars as pl
 
 from kpis.errors import ConfigError
-from storage.grains import Grain
+from storage.grains import Grain, of_rows
 from storage.reader import Reader
 from storage.schema import EVENT_COLUMNS
 from storage.selection import Selection, instant, narrowed, text, texts
@@ -70,7 +70,7 @@ def explain(
     """
     row = _window(reader, equipment, by, at, definition, length_us, step_us)
     first = _us(row["window_start"])
-    grain = sliding(length_us, step_us, first, first + 1) if by == SLIDING else grain_named(by)
+    grain = sliding(length_us, step_us, first, first + 1) if by == SLIDING else of_rows(grain_named(by))
     contributors = reader.query(
         "SELECT contributor, gives_time, gives_pieces FROM contributors "
         f"WHERE equipment = {text(row['equipment'])} ORDER BY contributor"

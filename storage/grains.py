@@ -20,7 +20,8 @@ class Grain:
     """A kind of window.
 
     `parts` name a window within an equipment. `time`, `pieces` and `stops` are the tables of elements, each with an
-    expression for every part; `us` is how much of an interval falls into the window. `start` and `end` are the bounds
+    expression for every part; `us` is how much of a row of time falls into the window. `by_day`: time and pieces
+    are taken from sums by production day and not from single intervals and minutes. `start` and `end` are the bounds
     once parts are known, by way of `joins` (`s` is the row, `q` its equipment). `changes` says which change falls into
     which window (`c` and `s`).
     """
@@ -39,6 +40,21 @@ class Grain:
     label: str = "NULL::VARCHAR"
     date: str = "NULL::DATE"
     never_closes: str = "false"
+    by_day: bool = False
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Where windows of whole production days, or of parts of them, take their elements from."""
+
+    time: str
+    pieces: str
+    us: str
+    by_day: bool
+
+
+_ROWS: Final = _Tables("intervals_now", "count_elements", "i.e - i.s", by_day=False)
+_SUMS: Final = _Tables("time_by_day", "pieces_by_day", "i.us", by_day=True)
 
 
 def _fixed(name: str, width: int) -> Grain:
@@ -58,13 +74,13 @@ def _fixed(name: str, width: int) -> Grain:
     )
 
 
-def _days(name: str, date: str, after: str) -> Grain:
+def _days(name: str, date: str, after: str, of: _Tables = _SUMS) -> Grain:
     return Grain(
         name,
         f"production {name}s between local midnights",
         parts=("d",),
-        time=f"(SELECT *, {date} AS d FROM intervals_now)",
-        pieces=f"(SELECT *, {date} AS d FROM count_elements)",
+        time=f"(SELECT *, {date} AS d FROM {of.time})",
+        pieces=f"(SELECT *, {date} AS d FROM {of.pieces})",
         stops=f"(SELECT *, {date} AS d FROM stops_now)",
         start='a."start"',
         end='b."start"',
@@ -73,28 +89,35 @@ def _days(name: str, date: str, after: str) -> Grain:
             JOIN production_days a ON a.timezone = q.timezone AND a.production_date = s.d
             JOIN production_days b ON b.timezone = q.timezone AND b.production_date = {after}""",
         date="s.d",
+        us=of.us,
+        by_day=of.by_day,
     )
 
 
-_SHIFT: Final = Grain(
-    "shift",
-    "shifts, and for each production day the time outside every shift (shift is null)",
-    parts=("d", "shift"),
-    time="(SELECT *, production_date AS d FROM intervals_now)",
-    pieces="(SELECT *, production_date AS d FROM count_elements)",
-    stops="(SELECT *, production_date AS d FROM stops_now)",
-    start='coalesce(a."start", b."start")',
-    end='coalesce(a."end", b."end")',
-    changes="(SELECT *, production_date AS d FROM changes)",
-    joins="""
-            LEFT JOIN (SELECT calendar, timezone, production_date, shift, min("start") AS "start", max("end") AS "end"
-                       FROM shifts GROUP BY ALL) a
-              ON a.calendar = q.calendar AND a.timezone = q.timezone
-             AND a.production_date = s.d AND a.shift = s.shift
-            LEFT JOIN production_days b ON b.timezone = q.timezone AND b.production_date = s.d""",
-    label="s.d || '/' || s.shift",
-    date="s.d",
-)
+def _shift(of: _Tables = _SUMS) -> Grain:
+    return Grain(
+        "shift",
+        "shifts, and for each production day the time outside every shift (shift is null)",
+        parts=("d", "shift"),
+        time=f"(SELECT *, production_date AS d FROM {of.time})",
+        pieces=f"(SELECT *, production_date AS d FROM {of.pieces})",
+        stops="(SELECT *, production_date AS d FROM stops_now)",
+        start='coalesce(a."start", b."start")',
+        end='coalesce(a."end", b."end")',
+        changes="(SELECT *, production_date AS d FROM changes)",
+        joins="""
+                LEFT JOIN (SELECT calendar, timezone, production_date, shift, min("start") AS "start",
+                                  max("end") AS "end"
+                           FROM shifts GROUP BY ALL) a
+                  ON a.calendar = q.calendar AND a.timezone = q.timezone
+                 AND a.production_date = s.d AND a.shift = s.shift
+                LEFT JOIN production_days b ON b.timezone = q.timezone AND b.production_date = s.d""",
+        label="s.d || '/' || s.shift",
+        date="s.d",
+        us=of.us,
+        by_day=of.by_day,
+    )
+
 
 _ORDER: Final = Grain(
     "order",
@@ -112,15 +135,25 @@ _ORDER: Final = Grain(
     never_closes="coalesce(a.open, true)",
 )
 
+_DAYS: Final = (
+    ("day", "production_date", "s.d + 1"),
+    ("week", "date_trunc('week', production_date)::DATE", "s.d + 7"),
+    ("month", "date_trunc('month', production_date)::DATE", "(s.d + INTERVAL 1 MONTH)::DATE"),
+)
 GRAINS: Final = (
     _fixed("minute", MINUTE_US),
     _fixed("hour", 60 * MINUTE_US),
-    _SHIFT,
-    _days("day", "production_date", "s.d + 1"),
-    _days("week", "date_trunc('week', production_date)::DATE", "s.d + 7"),
-    _days("month", "date_trunc('month', production_date)::DATE", "(s.d + INTERVAL 1 MONTH)::DATE"),
+    _shift(),
+    *(_days(*named) for named in _DAYS),
     _ORDER,
 )
+_OF_ROWS: Final = {grain.name: grain for grain in (_shift(_ROWS), *(_days(*named, of=_ROWS) for named in _DAYS))}
+
+
+def of_rows(grain: Grain) -> Grain:
+    """The same kind of window with single intervals and minutes as its elements."""
+    return _OF_ROWS[grain.name] if grain.by_day else grain
+
 
 RUNS: Final = """
     WITH known AS (

@@ -11,13 +11,13 @@ _DEFAULT: Final = "CASE i.account WHEN 'down' THEN 'breakdown' WHEN 'setup' THEN
 _NAMES: Final = ", ".join(f"({rank}, '{name}')" for rank, name in enumerate(SIX_BIG_LOSSES, start=1))
 
 
-def six_big_losses_sql(grain: Grain, elements: str) -> str:
+def six_big_losses_sql(grain: Grain, elements: str, *, history: bool = True) -> str:
     """Six rows for every window of every equipment, 0 where there was no such loss.
 
     Stopped time is a loss of the kind that its reason names, else of its account's own; speed is what the pieces made
     do not explain of producing time; rejected pieces cost their ideal time. So the six add up to planned production
     (standard definition) less the ideal time of good pieces. `elements` is the view or subquery that has the elements
-    of these windows.
+    of these windows; `history`: they have a status.
     """
     parts = ", ".join(f's."{part}"' for part in grain.parts)
     own = ", ".join(f'i."{part}"' for part in grain.parts)
@@ -48,8 +48,8 @@ def six_big_losses_sql(grain: Grain, elements: str) -> str:
             FROM dated s JOIN contributors k ON k.contributor = s.equipment
             WHERE k.gives_time GROUP BY ALL
         )
-        SELECT e.equipment, e.level, e.window_start, e.window_end, e.shift, e.production_date,
-            e.status{joined_run}, n.loss, n.rank,
+        SELECT e.equipment, e.level, e.window_start, e.window_end, e.shift, e.production_date
+            {", e.status" if history else ""}{joined_run}, n.loss, n.rank,
             coalesce(l.us, 0) AS us,
             CASE WHEN n.loss = 'reduced_speed' AND e.no_ideal <> 0 THEN 'no_ideal_cycle'
                 WHEN n.loss = 'reduced_speed' AND l.us < 0 THEN 'ideal_cycle_too_long' END AS flag

@@ -6,7 +6,8 @@ from typing import Any, Final
 import duckdb
 
 from kpis.errors import StorageError
-from storage.schema import TABLES, VERSION, comment
+from storage.schema import TABLES, VERSION
+from storage.tables import comment
 
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -24,10 +25,11 @@ _LATER: Final = {
     "alert_actions",
     "hour_notes",
 }
+_SUMS: Final = {"summed_days", "summed_time", "summed_pieces"}
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> None:
-    _create(con, {table.name for table in TABLES} - _LATER)
+    _create(con, {table.name for table in TABLES} - _LATER - _SUMS)
 
 
 def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
@@ -51,7 +53,16 @@ def _create(con: duckdb.DuckDBPyConnection, names: set[str]) -> None:
             con.execute(statement)
 
 
-MIGRATIONS: Final[tuple[tuple[int, str, Migration], ...]] = ((1, "tables", _tables), (2, "recoveries", _recoveries))
+def _day_sums(con: duckdb.DuckDBPyConnection) -> None:
+    known = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    _create(con, {table.name for table in TABLES} - known)
+
+
+MIGRATIONS: Final[tuple[tuple[int, str, Migration], ...]] = (
+    (1, "tables", _tables),
+    (2, "recoveries", _recoveries),
+    (3, "day sums", _day_sums),
+)
 
 
 def version(con: duckdb.DuckDBPyConnection) -> int:

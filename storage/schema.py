@@ -1,9 +1,9 @@
 """Tables of the store, each with what a row and a column mean. There are no keys, indexes or computed defaults:
 the writer keeps rows unique, and DuckDB files with indexes grow and attach badly."""
 
-from dataclasses import dataclass
+from storage.tables import Table
 
-VERSION = 2
+VERSION = 3
 
 _FORCE = (
     ("product", "VARCHAR", "product in force; null: none known"),
@@ -13,32 +13,7 @@ _FORCE = (
     ("production_date", "DATE", "production day: in a shift the day it started on, else the local date"),
 )
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table with its comment and its columns: name, DuckDB type, comment.
-
-    `fsst` names columns of texts that are hardly ever alike: told so, DuckDB need not find out for each block.
-    """
-
-    name: str
-    comment: str
-    columns: tuple[tuple[str, str, str], ...]
-    fsst: tuple[str, ...] = ()
-
-    def ddl(self) -> list[str]:
-        """Statements that create the table with its comments."""
-        packed = dict.fromkeys(self.fsst, " USING COMPRESSION fsst")
-        columns = ", ".join(f'"{name}" {kind}{packed.get(name, "")}' for name, kind, _ in self.columns)
-        statements = [f'CREATE TABLE "{self.name}" ({columns})', comment("TABLE", self.name, self.comment)]
-        return statements + [comment("COLUMN", f'{self.name}"."{name}', text) for name, _, text in self.columns]
-
-
-def comment(kind: str, name: str, text: str) -> str:
-    """The statement that puts a comment on a table, view or column."""
-    quoted = text.replace("'", "''")
-    return f"COMMENT ON {kind} \"{name}\" IS '{quoted}'"
-
+_KEYS = tuple(column for column in _FORCE if column[0] != "run_start")
 
 EVENT_COLUMNS = (
     ("equipment", "VARCHAR", "ISA-95 path of the equipment that the event names"),
@@ -385,6 +360,39 @@ TABLES = (
             ("damaged_file", "VARCHAR", "where the damaged file was put; null: it was gone"),
             ("snapshot", "VARCHAR", "snapshot it was made from; null: its own file as of the last checkpoint, or none"),
             ("position", "BIGINT", "message of the journal after which it went on; 0: from the first, or no journal"),
+        ),
+    ),
+    Table(
+        "summed_days",
+        "Production days that are long over and whose sums are kept; a late change takes a day out until it is summed "
+        "again. The views time_by_day, begun_by_day and pieces_by_day have every day, from sums or from rows.",
+        (("production_date", "DATE", "production day"),),
+    ),
+    Table(
+        "summed_time",
+        "Time of the summed days; ask time_by_day.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            *_KEYS,
+            ("account", "VARCHAR", "time account"),
+            ("reason", "VARCHAR", "reason in force"),
+            ("schedule", "VARCHAR", "scheduled, break or unscheduled"),
+            ("us", "BIGINT", "microseconds"),
+            ("begun", "BIGINT", "intervals before which another account was in force"),
+        ),
+    ),
+    Table(
+        "summed_pieces",
+        "Pieces of the summed days; ask pieces_by_day.",
+        (
+            ("equipment", "VARCHAR", "ISA-95 path"),
+            *_KEYS,
+            ("quality", "VARCHAR", "good, scrap or rework"),
+            ("reason", "VARCHAR", "why pieces are not good"),
+            ("pieces", "BIGINT", "pieces"),
+            ("ideal_us", "BIGINT", "pieces x ideal cycle in force, in microseconds"),
+            ("no_ideal", "BIGINT", "pieces without an ideal cycle"),
+            ("window_start", "TIMESTAMPTZ", "first minute with such pieces"),
         ),
     ),
 )

@@ -10,6 +10,7 @@ from kpis.errors import ConfigError
 from storage.grains import Grain
 
 _TABLES = ("intervals_now", "count_elements", "stops_now", "changes")
+_DAY_TABLES = ("time_by_day", "pieces_by_day", "stops_now", "changes")
 _ORDER_TABLES = ("intervals_now", "count_runs", "stops_now", "changes")
 _DAYS_IN = {"shift": 1, "day": 1, "week": 7, "month": 31}
 _EARLIEST, _LATEST = 0, 7_258_118_400_000_000
@@ -69,7 +70,7 @@ def narrowed(
     parts = []
     if chosen is not None:
         parts.append(f"contributors AS (SELECT * FROM main.contributors WHERE equipment IN {texts(chosen)})")
-    for table in _ORDER_TABLES if grain.name == "order" else _TABLES:
+    for table in _DAY_TABLES if grain.by_day else _ORDER_TABLES if grain.name == "order" else _TABLES:
         conditions = _time(grain, table, selection, reach_us)
         if given is not None:
             conditions.append(f"equipment IN {texts(given)}")

@@ -26,6 +26,8 @@ OUTSIDE: Final = "-"
 By = Literal["production_date", "week", "shift", "product", "order"]
 _HOUR_US: Final = 60 * MINUTE_US
 _WEEK: Final = "date_trunc('week', production_date)::DATE AS week"
+_OF_TIMES: Final = ("intervals_now", "time_by_day", "begun_by_day", "stops_now")
+_OF_PIECES: Final = ("count_elements", "pieces_by_day")
 _LOST: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
 
 
@@ -114,7 +116,7 @@ def rejects(reader: Reader, chosen: Slice) -> pl.DataFrame:
         WITH {_narrowed(chosen)}
         SELECT c.quality, c.reason, coalesce(any_value(r.label), c.reason) AS label, c.product,
             sum(c.pieces)::BIGINT AS pieces
-        FROM count_elements c LEFT JOIN reasons r ON r.reason = c.reason
+        FROM pieces_by_day c LEFT JOIN reasons r ON r.reason = c.reason
         WHERE c.quality <> 'good' AND {_counted(chosen)}
         GROUP BY c.quality, c.reason, c.product HAVING sum(c.pieces) <> 0
         ORDER BY pieces DESC, c.quality, c.reason, c.product
@@ -129,7 +131,7 @@ def made(reader: Reader, chosen: Slice) -> pl.DataFrame:
         WITH {_narrowed(chosen)}
         SELECT "order", product, min(window_start) AS first, {_pieces_of("good")}, {_pieces_of("scrap")},
             {_pieces_of("rework")}
-        FROM count_elements WHERE {_counted(chosen)} GROUP BY "order", product ORDER BY first, "order", product
+        FROM pieces_by_day WHERE {_counted(chosen)} GROUP BY "order", product ORDER BY first, "order", product
         """
     )
 
@@ -137,8 +139,9 @@ def made(reader: Reader, chosen: Slice) -> pl.DataFrame:
 def six_big_losses(reader: Reader, chosen: Slice, by: By | None = None) -> pl.DataFrame:
     """The six big losses of the slice, six rows, or six for each value of `by`."""
     grain = _grain(chosen, by)
+    elements = elements_sql(grain, history=False)
     rows = reader.query(
-        f"WITH {_narrowed(chosen)}, six AS ({six_big_losses_sql(grain, f'({elements_sql(grain)})')}) "
+        f"WITH {_narrowed(chosen)}, six AS ({six_big_losses_sql(grain, f'({elements})', history=False)}) "
         "SELECT * FROM six ORDER BY shift NULLS LAST, rank"
     )
     return _named(rows, by)
@@ -148,22 +151,17 @@ def downtime(reader: Reader, chosen: Slice, machines: list[str] | None = None) -
     """Lost time by account and reason: µs, and how often it began.
 
     Time counts where it falls, so that the rows add up to the accounts of the slice. A stop counts once, under the
-    reason that held longest in it and on the day it began; setup, planned stops and unknown time count whenever an
-    uninterrupted one begins. `machines`: those instead of the equipment whose time makes the figures.
+    reason that held longest in it and on the day it began; so do uninterrupted setup, planned stops and unknown time,
+    under the reason they began with. `machines`: those instead of the equipment whose time makes the figures.
     """
     return reader.query(
         f"""
-        WITH {_narrowed(chosen, machines)}, lost AS (
-            SELECT i.equipment, i.account, i.reason, i.s, i.e,
-                lag(i.account) OVER (PARTITION BY i.equipment ORDER BY i.s) IS DISTINCT FROM i.account AS begins
-            FROM intervals_now i
-        ), found AS (
-            SELECT account, reason, sum(e - s)::BIGINT AS us,
-                CASE WHEN account IN ('setup', 'planned_stop', 'unknown') THEN count(*) FILTER (begins) ELSE 0 END AS n
-            FROM lost WHERE account IN {texts(_LOST)} GROUP BY account, reason
+        WITH {_narrowed(chosen, machines)}, found AS (
+            SELECT account, reason, us, 0 AS n FROM time_by_day WHERE account IN {texts(_LOST)}
             UNION ALL
-            SELECT CASE WHEN minor THEN 'minor_stop' ELSE category END, reason, 0, count(*)
-            FROM stops_now GROUP BY ALL
+            SELECT account, reason, 0, begun FROM begun_by_day WHERE account IN ('setup', 'planned_stop', 'unknown')
+            UNION ALL
+            SELECT CASE WHEN minor THEN 'minor_stop' ELSE category END, reason, 0, 1 FROM stops_now
         )
         SELECT f.account, f.reason, any_value(coalesce(r.label, f.reason)) AS label, sum(f.us)::BIGINT AS us,
             sum(f.n)::BIGINT AS stops
@@ -192,7 +190,7 @@ def choices(reader: Reader, chosen: Slice) -> dict[str, list[str]]:
     days = replace(chosen, shifts=(), products=(), orders=())
     rows = reader.query(
         f"WITH {_narrowed(days)} SELECT {', '.join(_distinct(name) for name in ('shift', 'product', 'order'))} "
-        "FROM intervals_now"
+        "FROM time_by_day"
     ).row(0, named=True)
     return {name: values or [] for name, values in rows.items()}
 
@@ -254,11 +252,16 @@ def _narrowed(chosen: Slice, machines: list[str] | None = None, equipment: Seque
     own = f"(SELECT contributor FROM main.contributors WHERE {wanted})"
     timed = f"(SELECT contributor FROM main.contributors WHERE {wanted} AND gives_time)"
     times = timed if machines is None else texts(machines)
+    of_times, of_pieces = (
+        [
+            f"{table} AS (SELECT * FROM main.{table} WHERE {chosen.conditions()} AND equipment IN {given})"
+            for table in of
+        ]
+        for of, given in ((_OF_TIMES, times), (_OF_PIECES, own))
+    )
     return f"""
         contributors AS (SELECT * FROM main.contributors WHERE {wanted}),
-        intervals_now AS (SELECT * FROM main.intervals_now WHERE {chosen.conditions()} AND equipment IN {times}),
-        count_elements AS (SELECT * FROM main.count_elements WHERE {chosen.conditions()} AND equipment IN {own}),
-        stops_now AS (SELECT * FROM main.stops_now WHERE {chosen.conditions()} AND equipment IN {times}),
+        {", ".join(of_times)}, {", ".join(of_pieces)},
         changes AS (SELECT * FROM main.changes WHERE {chosen.conditions(runs=False)} AND equipment IN {own})
     """
 
@@ -271,13 +274,15 @@ def _grain(chosen: Slice, by: By | None) -> Grain:
         "slice",
         "a slice of the past",
         parts=(part,),
-        time=f"(SELECT *, {whole}, {_WEEK} FROM intervals_now)",
-        pieces=f"(SELECT *, {whole}, {_WEEK} FROM count_elements)",
+        time=f"(SELECT *, {whole}, {_WEEK} FROM time_by_day)",
+        pieces=f"(SELECT *, {whole}, {_WEEK} FROM pieces_by_day)",
         stops=f"(SELECT *, {whole}, {_WEEK} FROM stops_now)",
         start=f"DATE '{chosen.first}'::TIMESTAMPTZ",
         end=f"(DATE '{chosen.last}' + 1)::TIMESTAMPTZ",
         changes=f'(SELECT *, {whole}, {_WEEK}, NULL::VARCHAR AS product, NULL::VARCHAR AS "order" FROM changes)',
+        us="i.us",
         label="NULL::VARCHAR" if by is None else f's."{by}"::VARCHAR',
+        by_day=True,
     )
 
 

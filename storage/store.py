@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from storage import catalog, refused
 from storage.alerting import Alerting
 from storage.changes import SEGMENTS
 from storage.database import Reading, connect, instants
+from storage.day_sums import SummedDays
 from storage.flushes import Flush
 from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds
@@ -84,12 +86,7 @@ class Outcome:
     late: int = 0
 
     def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
-            self.taken + other.taken,
-            self.duplicates + other.duplicates,
-            self.rejected + other.rejected,
-            self.late + other.late,
-        )
+        return Outcome(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Store:
@@ -120,6 +117,7 @@ class Store:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._ledger = load(self._con, plant)
         self._memory = Memory.empty()
+        self._summed = SummedDays.load(self._con)
         self._alerting = Alerting(self._writer, plant, clock)
         self.outbox = Outbox(self._writer, plant, clock)
         self._open: Transaction | None = None
@@ -223,11 +221,12 @@ class Store:
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
         """Write the accounts of a batch and commit it with its events and its position."""
-        transaction, before, after = pending.transaction, self._ledger, pending.ledger
+        transaction, before, after, summed = pending.transaction, self._ledger, pending.ledger, self._summed
         transaction.wait()
         segments = pl.DataFrame(schema=SEGMENTS)
         if pending.work is not None and accounts is not None:
-            segments = transaction.write_accounts(pending.work, accounts, before.told)
+            changed = transaction.write_accounts(pending.work, accounts, before.told)
+            segments, summed = changed.segments, summed.without(transaction, summed.changed(changed.days))
             after = replace(after, due=still_due(after.due, accounts, pending.work))
         if pending.batch.retried is not None:
             transaction.forget_rejected(pending.batch.retried)
@@ -246,6 +245,7 @@ class Store:
             transaction.replace("hour_notes", instants(pending.batch.notes, "hour", "at"), "note")
         transaction.commit()
         self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
+        self._summed = summed
         if pending.work is not None and accounts is not None:
             self._memory = self._memory.after(pending.work, accounts, after)
         self._ids().add(pending.admitted.keys, after.flush)
@@ -320,6 +320,7 @@ class Store:
                 # Should it end before all is made anew, the next one sees that no plant file is in force.
                 transaction.clear_results()
                 transaction.commit()
+                self._summed = SummedDays()
                 transaction = self._transaction(transaction)
                 accounted = first_accounted(self._con, list(plant.equipment), self._ledger.retracted)
                 self._ledger = replace(self._ledger, accounted=accounted)
@@ -342,18 +343,33 @@ class Store:
         transaction.wait()
         return transaction
 
-    def recompute(self, first: int | None = None, last: int | None = None) -> int:
-        """Make the results of a time again from the events; how many told segments came out differently."""
+    @contextmanager
+    def _alone(self) -> Iterator[Transaction]:
+        """A transaction while no batch is on its way; durable when the block ends."""
         self.settle()
         transaction = self._transaction()
         try:
-            changed = self._recompute(transaction, first, last)
+            yield transaction
             transaction.commit()
             transaction.wait()
         except BaseException:
             transaction.roll_back()
             raise
-        return changed
+
+    def recompute(self, first: int | None = None, last: int | None = None) -> int:
+        """Make the results of a time again from the events; how many told segments came out differently."""
+        with self._alone() as transaction:
+            return self._recompute(transaction, first, last)
+
+    def sum_days(self, at_most: int) -> int:
+        """Sum some production days that are over, the newest first; how many are left. No batch may be on its way."""
+        first, horizon = min(self._ledger.accounted.values(), default=None), self._ledger.horizon
+        due = [] if first is None or horizon is None else self._summed.due(first, horizon)
+        if due:
+            with self._alone() as transaction:
+                summed = self._summed.extended(transaction, due[:at_most])
+            self._summed = summed
+        return len(due[at_most:])
 
     def _recompute(self, transaction: Transaction, first: int | None = None, last: int | None = None) -> int:
         horizon, changed = self._ledger.horizon, 0
@@ -374,5 +390,7 @@ class Store:
                 self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS).drop("line"), horizon
             )
             if work is not None:
-                changed += transaction.write_accounts(work, account(work, self._ledger.plant), horizon).height
+                written = transaction.write_accounts(work, account(work, self._ledger.plant), horizon)
+                self._summed = self._summed.without(transaction, self._summed.changed(written.days))
+                changed += written.segments.height
         return changed

@@ -7,10 +7,10 @@ import duckdb
 from kpis.elements import ACCOUNTS, ELEMENTS
 from kpis.plant import Plant
 from kpis.registry import DEFINITIONS, KPIS, sql_columns
-from storage import alert_views
+from storage import alert_views, day_sums
 from storage.grains import GRAINS, IS_OPEN, RUN_BOUNDS, RUNS, Grain
 from storage.losses import six_big_losses_sql
-from storage.schema import comment
+from storage.tables import comment
 
 PIECES: Final = ("good", "scrap", "rework")
 _STOPPED: Final = "('minor_stop', 'down', 'idle')"
@@ -167,6 +167,8 @@ def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
     """Make all views anew, with comments; the KPI views show the plant's own OEE definition first."""
     for statement in (_INTERVALS_NOW, _STOPS_NOW, f"CREATE OR REPLACE VIEW count_runs AS {RUNS}", RUN_BOUNDS):
         con.execute(statement)
+    for name, rows in day_sums.VIEWS.items():
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS {rows}")
     columns, extra = kpi_columns(plant.oee_definition), _oee_by_definition()
     for grain in GRAINS:
         # The long text is a macro: a view is copied with each comment on one of its columns.
@@ -230,7 +232,7 @@ def _view_meaning(view: str) -> str:
     for grain in GRAINS:
         if view == f"kpi_{grain.name}":
             return f"Additive elements and KPIs of {grain.meaning}, for every equipment and level."
-    return (_VIEWS | alert_views.VIEWS)[view]
+    return (_VIEWS | day_sums.MEANINGS | alert_views.VIEWS)[view]
 
 
 _VIEWS: Final = {
@@ -266,4 +268,5 @@ _COLUMNS: Final = {
     "s": "first instant in microseconds since 1970",
     "e": "instant after the last in microseconds since 1970",
     "open": "whether it is still going on",
+    "begun": "how often the account began after another one",
 } | {f"oee_{definition}": f"OEE by the {definition} definition" for definition in DEFINITIONS}

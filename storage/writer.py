@@ -12,6 +12,7 @@ from storage.changes import changed_pieces, changed_time
 from storage.database import instants, microseconds, streamed
 from storage.history import EVENT_FIELDS
 
+SUMS: Final = ("summed_time", "summed_pieces", "summed_days")
 FEW: Final = 2
 """rows that are sooner written as values than handed over as a table."""
 
@@ -24,6 +25,14 @@ class Position:
     source: str
     position: int
     complete: bool
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What the accounts of some spans changed: segments (SEGMENTS) that were told before, production days of rows."""
+
+    segments: pl.DataFrame
+    days: pl.Series
 
 
 class Transaction:
@@ -85,8 +94,8 @@ class Transaction:
         self._con.execute(f'DELETE FROM "{table}"')
         self.insert(table, rows)
 
-    def write_accounts(self, work: Work, accounts: Accounts, told: int | None) -> pl.DataFrame:
-        """Put the accounts of the spans in the place of the old ones; segments before `told` that changed."""
+    def write_accounts(self, work: Work, accounts: Accounts, told: int | None) -> Changed:
+        """Put the accounts of the spans in the place of the old ones; segments count as told before `told`."""
         columns = accounts.intervals.columns
         old, new = work.context.select(columns).unique(), accounts.intervals
         # Most are new: only those that begin where an old one did are looked at in full.
@@ -107,7 +116,9 @@ class Transaction:
                 "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last"
             )
         self.insert("stops", _open(accounts.stops, work.horizon, "start", "end", "booked_at", "run_start"))
-        return pl.concat([segments, self._write_pieces(work, accounts.pieces, told)])
+        pieces = self._write_pieces(work, accounts.pieces, told)
+        days = [gone["production_date"], come["production_date"], pieces.days]
+        return Changed(pl.concat([segments, pieces.segments]), pl.concat(days))
 
     def _reach(self, work: Work) -> pl.DataFrame:
         """From where to where the intervals of each span were made again."""
@@ -118,11 +129,11 @@ class Transaction:
         )
         return reach.filter(pl.col("first") < pl.col("last"))
 
-    def _write_pieces(self, work: Work, pieces: pl.DataFrame, told: int | None) -> pl.DataFrame:
+    def _write_pieces(self, work: Work, pieces: pl.DataFrame, told: int | None) -> Changed:
         spans = work.spans.select("equipment", begin="count_start", last="count_end")
         spans = spans.filter(pl.col("begin") < pl.col("last")).with_columns(first=floor_minute(pl.col("begin")))
         if spans.is_empty():
-            return changed_pieces(pieces, pieces)
+            return Changed(changed_pieces(pieces, pieces), pieces["production_date"])
         asked = instants(spans, "begin", "first", "last")
         bounds = asked.select(pl.col("first").min(), pl.col("last").max()).row(0)
         where = (
@@ -144,7 +155,12 @@ class Transaction:
         self.insert("count_elements", instants(pieces, "window_start", "run_start"))
         before = pl.col("window_start") < pl.lit(told, pl.Int64)
         old = old.drop("kept")
-        return changed_pieces(old.filter(before), pieces.select(old.columns).filter(before))
+        segments = changed_pieces(old.filter(before), pieces.select(old.columns).filter(before))
+        return Changed(segments, pl.concat([old["production_date"], pieces["production_date"]]))
+
+    def execute(self, statement: str) -> None:
+        """Run a statement in it."""
+        self._con.execute(statement)
 
     def forget_rejected(self, digests: pl.Series) -> None:
         """Take rejected events out of their table: they are tried again."""
@@ -163,7 +179,7 @@ class Transaction:
         """Forget everything that is made from the events, and that a plant file made it."""
         for table in ("plants", "alert_rules"):
             self._con.execute(f"UPDATE {table} SET fingerprint = ''")
-        for table in ("intervals", "count_elements", "stops"):
+        for table in ("intervals", "count_elements", "stops", *SUMS):
             self._con.execute(f'DELETE FROM "{table}"')
 
     def commit(self) -> None:

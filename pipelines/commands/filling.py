@@ -91,7 +91,7 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
             elapsed = progress.tasks[0].elapsed or 0.0
             progress.update(
                 task[0],
-                description=state.file.name,
+                description=f"summing days, {state.days_left} left" if state.days_left else state.file.name,
                 total=max(state.bytes_all, 1),
                 completed=state.bytes_read,
                 events=events,

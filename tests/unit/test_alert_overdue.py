@@ -26,6 +26,7 @@ def overdue(folder: Path, toml: str, events: list[Event], seconds: float) -> lis
     folder.mkdir(exist_ok=True)
     with opened(folder / "kpi", plant) as store:
         take_in(store, plant, events, horizon=EIGHT + round(seconds * SECOND))
+        store.settle()
         with Questions(store.connection, plant, lambda _, what: said.append(what)) as questions:
             until(lambda: questions.answered or said, 20)
             assert said == []

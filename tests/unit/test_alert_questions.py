@@ -26,7 +26,7 @@ def asked(folder: Path, statement: str, *more: str) -> tuple[list[Held], str]:
         Questions(store.connection, plant, lambda rule, what: said.append(what)) as questions,
     ):
         until(lambda: questions.answered or said, 20)
-        return questions.holding(), " ".join(said)
+    return questions.holding(), " ".join(said)
 
 
 def test_rows_are_equipment_at_which_it_holds(tmp_path: Path) -> None:
