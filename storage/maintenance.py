@@ -11,6 +11,7 @@ from storage.database import connect
 from storage.migrations import migrate
 from storage.schema import TABLES
 from storage.views import create_views
+from storage.writer import SUMS
 
 EXPORTED_VIEWS: Final = "view_name LIKE 'kpi!_%' ESCAPE '!' OR view_name IN ('time_elements', 'losses', 'data_quality')"
 
@@ -35,6 +36,8 @@ def upgrade(path: Path) -> list[str]:
 def export(path: Path, folder: Path, form: Literal["parquet", "csv"]) -> dict[str, int]:
     """Write every table and every view of results to a file of its own; rows of each by name.
 
+    Sums by production day are left out: they only say once more what the rows do.
+
     Raises StorageError when the folder is not empty or cannot be written.
     """
     if folder.exists() and any(folder.iterdir()):
@@ -44,7 +47,7 @@ def export(path: Path, folder: Path, form: Literal["parquet", "csv"]) -> dict[st
     try:
         folder.mkdir(parents=True, exist_ok=True)
         views = con.execute(f"SELECT view_name FROM duckdb_views() WHERE {EXPORTED_VIEWS} ORDER BY 1").fetchall()
-        names = [table.name for table in TABLES] + [view for (view,) in views]
+        names = [table.name for table in TABLES if table.name not in SUMS] + [view for (view,) in views]
         return {name: _copy(con, name, folder / f"{name}.{form}", form) for name in names}
     except (OSError, duckdb.Error) as error:
         msg = f"cannot export to {folder}: {str(error).splitlines()[0]}"
