@@ -1,6 +1,7 @@
 """Commands that look after the store: access for other programs, health, copies."""
 
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -68,15 +69,17 @@ def backup(
     Examples:
       oeeflow db backup kpi-2026-03-02.duckdb --db kpi.duckdb
     """
-    from datetime import UTC, datetime
-
     from storage.copies import back_up
 
     made = back_up(db, target)
     print(f"{made.events:,} events copied to {target}", file=sys.stderr)
     if made.at:
-        age = (datetime.now(UTC) - made.at).total_seconds()
-        print(f"an engine writes the store: this is its snapshot of {age:.0f} s ago", file=sys.stderr)
+        _tell_age(made.at)
+
+
+def _tell_age(at: datetime) -> None:
+    age = (datetime.now(UTC) - at).total_seconds()
+    print(f"an engine writes the store: this is its snapshot of {age:.0f} s ago", file=sys.stderr)
 
 
 def restore(
@@ -93,8 +96,6 @@ def restore(
     Examples:
       oeeflow db restore kpi-2026-03-02.duckdb --db kpi.duckdb
     """
-    from datetime import UTC, datetime
-
     from storage.copies import restore as put_in_place
 
     done = put_in_place(source, db, lambda: datetime.now(UTC), accept_loss=accept_loss)
@@ -111,7 +112,7 @@ def export(
     db: Db,
     form: Annotated[ExportFormat, typer.Option("--format", help="Format of the files.")] = ExportFormat.PARQUET,
 ) -> None:
-    """Write every table and every view of results to a file each.
+    """Write every table and every view of results to a file each; while an engine writes, from its newest snapshot.
 
     Examples:
       oeeflow export out --db kpi.duckdb
@@ -119,5 +120,8 @@ def export(
     """
     from storage.maintenance import export as write
 
-    rows = [{"name": name, "rows": number} for name, number in write(db, folder, form.value).items()]
+    made = write(db, folder, form.value)
+    rows = [{"name": name, "rows": number} for name, number in made.rows.items()]
     write_table(rows, [Column("table", plain("name")), Column("rows", plain("rows"), right=True)])
+    if made.at:
+        _tell_age(made.at)

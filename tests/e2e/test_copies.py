@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from storage.journal import Entry, Journal
@@ -98,6 +99,9 @@ def test_while_it_is_being_written(tmp_path: Path) -> None:
         fill(store, journal, MESSAGES)
         done = elsewhere(tmp_path, "db", "backup", str(copy))
         assert (done.status, "160 events copied" in done.told, "s ago" in done.told) == (0, True, True)
+        done = elsewhere(tmp_path, "export", str(tmp_path / "out"))
+        assert (done.status, "s ago" in done.told) == (0, True)
+        assert pl.read_parquet(tmp_path / "out" / "events.parquet").height == 160
         refused = elsewhere(tmp_path, "db", "restore", str(copy))
         assert (refused.status, "open in another process" in refused.told) == (2, True)
     assert copy.exists()
