@@ -181,3 +181,9 @@ def test_the_doctor_asks_the_engine(engine: Engine) -> None:
 
 def test_no_secret_is_in_the_log(engine: Engine) -> None:
     assert engine.places.token.read_text(encoding="utf-8") not in engine.said()
+
+
+def test_days_that_are_over_are_summed(engine: Engine) -> None:
+    old = datetime.now(UTC) - timedelta(days=9)
+    assert engine.posted(count("old", ts=old.isoformat()))[0] == 200
+    until(lambda: queried(engine.db, "SELECT sum(pieces) AS n FROM summed_pieces") == [{"n": 10}])
