@@ -23,8 +23,9 @@ from kpis.alert_scope import KEY, Scope, scope_of
 from kpis.alerts import ALERTS, Topology, raise_alerts, worth
 from kpis.plant import Plant
 from kpis.work import MINUTE_US
-from storage.alert_memory import AlertMemory, Query
+from storage.alert_memory import AlertMemory
 from storage.alert_rows import ROWS, Row, chattering, told
+from storage.alert_silences import Query
 from storage.database import instants
 
 SETTLE_US: Final = 2_000_000

@@ -1,6 +1,6 @@
 """What alerts are derived from, as far back as their rules look: kept in memory, else read from the tables."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,13 +9,10 @@ import polars as pl
 from kpis.alert_conditions import HELD, held_minutes
 from kpis.alert_scope import Scope
 from kpis.alert_watch import LOST
-from kpis.work import MINUTE_US, Accounts, Work, floor_minute
+from kpis.work import BEGINNING, MINUTE_US, Accounts, Work, floor_minute
+from storage.alert_silences import CHANGES, GAPS, Query, heard, read_silences
 from storage.database import microseconds
-from storage.history import REACHES
 from storage.selection import instant, texts
-
-Query = Callable[[str], pl.DataFrame]
-"""Gives the rows of a statement."""
 
 INTERVALS = pl.Schema(
     {
@@ -39,29 +36,20 @@ PIECES = pl.Schema(
         "no_ideal": pl.Int64,
     }
 )
-GAPS = pl.Schema({"contributor": pl.String, "start": pl.Int64, "end": pl.Int64})
-CHANGES = pl.Schema({"contributor": pl.String, "at": pl.Int64})
 _POINTS_AT_ONCE: Final = 500_000
+_MOST_CHUNKS: Final = 32
 _NOTHING = pl.DataFrame(schema=CHANGES)
 _SHOWN = ("account", "category", "reason", "schedule")
-
-
-_SILENCES: Final = """
-    WITH signs AS (
-        SELECT DISTINCT e.equipment AS contributor, e.ts FROM events e
-        WHERE e.equipment IN {whose} AND e.ts >= {first} AND e.type NOT IN ('reclassify', 'retract')
-          AND NOT EXISTS (FROM corrections c WHERE c.type = 'retract' AND c.equipment = e.equipment
-                          AND (c.details->>'$.target') = e.id)
-    )
-    SELECT contributor, ts AS "start", lead(ts) OVER (PARTITION BY contributor ORDER BY ts) AS "end" FROM signs
-    QUALIFY "end" IS NULL OR epoch_us("end") - epoch_us("start") > {least}
-"""
 
 
 @dataclass
 class AlertMemory:
     """Intervals and pieces of contributors, each from its instant in `since` on; the minutes that
-    hold, the silences, and when contributors could not be heard (kpis.alert_watch.LOST)."""
+    hold, the silences, and when contributors could not be heard (kpis.alert_watch.LOST).
+
+    Intervals are in order of their ends, open ones last, and pieces in order of time: what a commit changes is at the
+    end, and what is before it is not touched.
+    """
 
     since: dict[str, int]
     intervals: pl.DataFrame
@@ -75,20 +63,35 @@ class AlertMemory:
         """Nothing is remembered."""
         return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in (INTERVALS, PIECES, HELD, GAPS, LOST)))
 
-    def take(self, work: Work, accounts: Accounts, *, pieces: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Put accounts in the place of what they replace; from when on whose time and pieces changed (CHANGES)."""
+    def take(
+        self, work: Work, accounts: Accounts, known: int | None, *, pieces: bool
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Put accounts in the place of what they replace; from when on whose time and pieces changed (CHANGES).
+
+        `known`: the instant up to which open intervals were known to go on.
+        """
         old, new = (_open(frame, work.horizon) for frame in (work.context, accounts.intervals))
         gone, come = _without(old, new), _without(new, old)
-        self.intervals = pl.concat([_without(self.intervals, gone), _without(come, self.intervals)])
-        return _first(pl.concat([gone, come]), "start"), self._take_pieces(work, accounts) if pieces else _NOTHING
+        if gone.height or come.height:
+            earliest = min((end for frame in (gone, come) if (end := frame["end"].min()) is not None), default=None)
+            settled, recent = parted(self.intervals, "end", earliest)
+            recent = pl.concat([_without(recent, gone), _without(come, recent)])
+            self.intervals = _whole([settled, recent.sort("end", nulls_last=True)])
+        return differences(gone, come, known), self._take_pieces(work, accounts) if pieces else _NOTHING
 
     def _take_pieces(self, work: Work, accounts: Accounts) -> pl.DataFrame:
         spans = work.spans.select(contributor="equipment", first="count_start", last="count_end")
         spans = spans.filter(pl.col("first") < pl.col("last"))
-        inside = pl.col("window_start").is_between("first", "last", closed="left")
-        replaced = self.pieces.join(spans, on="contributor").filter(inside).select(PIECES.names())
         made = accounts.pieces.rename({"equipment": "contributor"}).select(PIECES.names())
-        self.pieces = pl.concat([_without(self.pieces, replaced), made])
+        instants = [frame[name].min() for frame, name in ((spans, "first"), (made, "window_start")) if frame.height]
+        if not instants:
+            return _NOTHING
+        settled, recent = parted(self.pieces, "window_start", min(instants))
+        recent = recent.with_row_index("place")
+        inside = pl.col("window_start").is_between("first", "last", closed="left")
+        replaced = recent.join(spans, on="contributor").filter(inside)
+        kept = recent.join(replaced, on="place", how="anti").drop("place")
+        self.pieces = _whole([settled, pl.concat([kept, made]).sort("window_start")])
         return _first(spans.with_columns(floor_minute(pl.col("first"))), "first")
 
     def load(self, query: Query, contributors: Collection[str], first: int, *, pieces: bool) -> None:
@@ -103,20 +106,21 @@ class AlertMemory:
             f"FROM count_elements WHERE {whose if pieces else 'false'} AND window_start >= {instant(first)}"
         )
         others = ~pl.col("contributor").is_in(_named(contributors))
-        self.intervals = pl.concat([self.intervals.filter(others), _typed(intervals, INTERVALS)])
-        self.pieces = pl.concat([self.pieces.filter(others), _typed(made, PIECES)])
+        intervals = pl.concat([self.intervals.filter(others), _typed(intervals, INTERVALS)])
+        self.intervals = intervals.sort("end", nulls_last=True)
+        made = pl.concat([self.pieces.filter(others), _typed(made, PIECES)])
+        self.pieces = made.sort("window_start")
         self.since.update(dict.fromkeys(contributors, first))
 
     def listen(self, query: Query, contributors: Collection[str], first: int, least: int) -> None:
         """Read the silences of some contributors, longer than `least` (µs), from an instant on."""
-        begun = _last_signs(query, contributors, first)
-        found = query(_SILENCES.format(whose=texts(contributors), first=instant(begun), least=least))
+        found = read_silences(query, contributors, first, least)
         others = ~pl.col("contributor").is_in(_named(contributors))
-        self.gaps = pl.concat([self.gaps.filter(others), _typed(found, GAPS)])
+        self.gaps = pl.concat([self.gaps.filter(others), found])
 
-    def hear(self, signs: pl.DataFrame, least: int) -> pl.DataFrame:
-        """Take more signs of life (`contributor`, `at`); from when on whose silences changed (CHANGES)."""
-        self.gaps, changes = broken(self.gaps, signs, least)
+    def hear(self, signs: pl.DataFrame, known: pl.Series, least: int) -> pl.DataFrame:
+        """Take more events as signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""
+        self.gaps, changes = heard(self.gaps, signs, known, least)
         return changes
 
     def measure(
@@ -148,11 +152,15 @@ class AlertMemory:
             made.append(held_minutes(scope, some, intervals, pieces, times, known))
         self.held = pl.concat([self.held.filter(stays), *made])
 
-    def of(self, contributors: Collection[str], horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Intervals, open ones up to the horizon, and pieces of some contributors."""
+    def of(
+        self, contributors: Collection[str], horizon: int, since: int = BEGINNING
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Intervals that end after an instant, open ones up to the horizon, and pieces after it, of contributors."""
         chosen = pl.col("contributor").is_in(_named(contributors))
-        intervals = self.intervals.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
-        return intervals.filter(pl.col("start") < pl.col("end")), self.pieces.filter(chosen)
+        _, intervals = parted(self.intervals, "end", since + 1)
+        _, pieces = parted(self.pieces, "window_start", since - MINUTE_US)
+        intervals = intervals.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
+        return intervals.filter(pl.col("start") < pl.col("end")), pieces.filter(chosen)
 
     def silent(self, contributors: Collection[str], horizon: int) -> pl.DataFrame:
         """Silences of some contributors, those that go on up to the horizon."""
@@ -168,48 +176,29 @@ class AlertMemory:
         self.since = {path: max(at, before) for path, at in self.since.items()}
 
 
-def _last_signs(query: Query, contributors: Collection[str], first: int) -> int:
-    """An instant at or before which each contributor that was heard before `first` was heard last."""
-    asked, earliest = set(contributors), first
-    for reach in REACHES:
-        if not asked:
-            break
-        since = instant(max(0, first - reach))
-        found = query(
-            f"SELECT equipment, epoch_us(max(ts)) AS last FROM events WHERE equipment IN {texts(sorted(asked))} "
-            f"AND ts < {instant(first)} AND ts >= {since} GROUP BY equipment"
-        )
-        asked -= set(found["equipment"])
-        earliest = min([earliest, *found["last"]])
-    return earliest
+def _whole(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Parts as one, which is copied only now and then."""
+    rows = pl.concat(parts)
+    return rows.rechunk() if rows.n_chunks() > _MOST_CHUNKS else rows
 
 
-def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Silences after more signs of life (`contributor`, `at`), and from when on which contributor's changed (CHANGES).
+def parted(rows: pl.DataFrame, column: str, at: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows in order of a column, null last, in two: those before an instant (None: before null), and the others."""
+    before = len(rows) - rows[column].null_count() if at is None else int((rows[column] < at).sum())
+    return rows[:before], rows[before:]
 
-    A contributor that was never heard before is silent from its last sign on.
+
+def differences(gone: pl.DataFrame, come: pl.DataFrame, known: int | None) -> pl.DataFrame:
+    """From when on the time of which contributor is different (CHANGES), given what intervals it has no more and anew.
+
+    An interval of which only the end is another one, as that of an open interval which is closed, is as it was up to
+    the earlier of its ends, as far as was `known` then.
     """
-    known = gaps.with_row_index("gap")
-    inside = known.join(signs, on="contributor").filter(
-        pl.col("at") > pl.col("start"), pl.col("end").is_null() | (pl.col("at") < pl.col("end"))
-    )
-    fresh = signs.join(gaps, on="contributor", how="anti").with_columns(gap=pl.lit(None, pl.UInt32))
-    if inside.is_empty() and fresh.is_empty():
-        return gaps, _NOTHING
-    parts = pl.concat(
-        [
-            known.join(inside, on="gap", how="semi").select("gap", "contributor", at="start"),
-            inside.select("gap", "contributor", "at"),
-            fresh.select("gap", "contributor", "at"),
-        ]
-    ).unique()
-    parts = parts.sort("contributor", "at").join(known.select("gap", until="end"), on="gap", how="left")
-    ends = pl.coalesce(pl.col("at").shift(-1).over("contributor", "gap"), "until")
-    parts = parts.sort("contributor", "at").select("contributor", start="at", end=ends)
-    long = pl.col("end").is_null() | (pl.col("end") - pl.col("start") > least)
-    told = inside.filter(pl.col("end").is_not_null() | (pl.col("at") - pl.col("start") > least))
-    kept = known.join(inside, on="gap", how="anti").drop("gap")
-    return pl.concat([kept, parts.filter(long)]), _first(pl.concat([told.select("contributor", "at")]), "at")
+    sides = pl.concat([gone.with_columns(side=pl.lit(0)), come.with_columns(side=pl.lit(1))])
+    same = sides.group_by("contributor", "start", *_SHOWN).agg(pl.len(), pl.col("side").n_unique(), pl.col("end").min())
+    moved = (pl.col("len") == 2) & (pl.col("side") == 2)
+    changed = same.select("contributor", at=pl.when(moved).then(pl.min_horizontal("end", pl.lit(known, pl.Int64))).otherwise("start"))
+    return _first(changed, "at")
 
 
 def _named(paths: Collection[str]) -> pl.Series:

@@ -20,8 +20,9 @@ from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
 from storage.alert_finding import Moment, after, find, known_from, settled
-from storage.alert_memory import CHANGES, AlertMemory
+from storage.alert_memory import AlertMemory
 from storage.alert_rows import CHATTER_WITHIN_US, ROWS, Row, chattering, compared
+from storage.alert_silences import CHANGES, signs_of
 from storage.alert_watching import AlertWatching
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
@@ -44,6 +45,7 @@ class Alerting:
         self._transition = 0
         self._least = min((rule.when.silence for rule in plant.alerts if rule.when.silence), default=None)
         self._counting = any(measure_of(rule) for rule in plant.alerts)
+        self._inhibiting = frozenset(rule.name for rule in plant.alerts if rule.inhibits)
         self._forgotten = BEGINNING
         self._watching = AlertWatching(con, plant, clock)
 
@@ -66,7 +68,7 @@ class Alerting:
         if horizon is None:
             return
         cuts: dict[str, int] = {}
-        changes = self._take(work, accounts, events)
+        changes = self._take(work, accounts, events, before)
         scope = self._scope
         if scope is None:
             scope, cuts = self._begin(transaction, ledger, before, horizon)
@@ -81,7 +83,7 @@ class Alerting:
             self._minute = max(self._minute, settled(horizon))
         for path, at in self._due.items():
             if at <= horizon:
-                cuts.setdefault(path, at - 1)
+                _lower(cuts, path, at - 1)
         if cuts:
             self._evaluate(transaction, scope, cuts, horizon)
             # What ends at the horizon itself shows only after it.
@@ -168,12 +170,12 @@ class Alerting:
         self._memory.measure(scope, paths, (begin, self._minute), horizon, holding)
 
     def _take(
-        self, work: Work | None, accounts: Accounts | None, events: pl.DataFrame
+        self, work: Work | None, accounts: Accounts | None, events: pl.DataFrame, before: int | None
     ) -> list[tuple[pl.DataFrame, bool]]:
         """What changed by new accounts, and whether conditions hold otherwise by that alone, without being measured."""
         if work is None or accounts is None or not self._plant.alerts:
             return []
-        times, made = self._memory.take(work, accounts, pieces=self._counting)
+        times, made = self._memory.take(work, accounts, before, pieces=self._counting)
         if self._scope is not None or self._least is None:
             return [(times, True), (made, False)]
         # Nothing is known yet of silences that these signs of life end.
@@ -193,11 +195,9 @@ class Alerting:
         if self._least is None or events.is_empty():
             return pl.DataFrame(schema=CHANGES)
         known = pl.Series(list(scope.concerns), dtype=pl.String)
-        events = events.filter(pl.col("equipment").is_in(known.implode()))
-        signs = events.filter(~pl.col("type").is_in(["reclassify", "retract"]))
-        signs = signs.join(ledger.retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
-        changes = self._memory.hear(signs.select(contributor="equipment", at="ts").unique(), self._least)
+        changes = self._memory.hear(signs_of(events, ledger.retracted), known, self._least)
         silenced = events.filter(pl.col("type") == "retract")["equipment"].unique()
+        silenced = silenced.filter(silenced.is_in(known.implode()))
         if silenced.is_empty() or work is None:
             return changes
         first = min(self._memory.since.get(part, self._minute) for part in silenced)
@@ -268,6 +268,7 @@ class Alerting:
 
     def _evaluate(self, transaction: Transaction, scope: Scope, cuts: dict[str, int], horizon: int) -> None:
         """Find the alerts of equipment again that are not over before its cut, and write what is new."""
+        own = dict(cuts)
         while True:
             others = self._alerts(row for row in self._known.values() if row["equipment"] not in cuts)
             moment = Moment(horizon, self._minute)
@@ -277,10 +278,11 @@ class Alerting:
             before = [row for row in self._known.values() if _concerned(row, cuts)]
             chattering(found, [row for row in self._known.values() if not _concerned(row, cuts)])
             rows, became = compared(before, found, horizon, self._clock())
-            inhibiting = {rule.name for rule in self._plant.alerts if rule.inhibits}
-            changed = {row["equipment"] for row in rows if row["rule"] in inhibiting}
-            hanging = {path: by for by in changed for path in self._topology.hanging(by) & scope.contributors.keys()}
-            more = {path: cuts[by] for path, by in hanging.items() if path not in cuts}
+            more: dict[str, int] = {}
+            for by in {row["equipment"] for row in rows if row["rule"] in self._inhibiting}:
+                for path in self._topology.hanging(by) & scope.contributors.keys():
+                    if cuts[by] < cuts.get(path, horizon + 1):
+                        _lower(more, path, cuts[by])
             if not more:
                 break
             cuts |= more
@@ -292,7 +294,8 @@ class Alerting:
             if row["state"] == "withdrawn":
                 del self._known[row["alert"]]
         # Where the past was looked at anew, only what is open now is news.
-        old = {row["alert"] for row in rows if cuts[row["equipment"]] == BEGINNING and row["resolved_at"] is not None}
+        anew = {path for path, at in (cuts | own).items() if at == BEGINNING}
+        old = {row["alert"] for row in rows if row["equipment"] in anew and row["resolved_at"] is not None}
         self._write(transaction, rows, [step for step in became if step[0] not in old])
 
     def _carried(self, scope: Scope, cuts: dict[str, int]) -> pl.DataFrame:

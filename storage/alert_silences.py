@@ -1,0 +1,111 @@
+"""Silences of equipment: from a sign of life to the next one, or without an end."""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+import polars as pl
+
+from storage.database import microseconds
+from storage.history import REACHES
+from storage.selection import instant, texts
+
+Query = Callable[[str], pl.DataFrame]
+"""Gives the rows of a statement."""
+
+GAPS = pl.Schema({"contributor": pl.String, "start": pl.Int64, "end": pl.Int64})
+CHANGES = pl.Schema({"contributor": pl.String, "at": pl.Int64})
+"""From when on something of a contributor is different."""
+_NOTHING: Final = pl.DataFrame(schema=CHANGES)
+
+_SILENCES: Final = """
+    WITH signs AS (
+        SELECT DISTINCT e.equipment AS contributor, e.ts FROM events e
+        WHERE e.equipment IN {whose} AND e.ts >= {first} AND e.type NOT IN ('reclassify', 'retract')
+          AND NOT EXISTS (FROM corrections c WHERE c.type = 'retract' AND c.equipment = e.equipment
+                          AND (c.details->>'$.target') = e.id)
+    )
+    SELECT contributor, ts AS "start", lead(ts) OVER (PARTITION BY contributor ORDER BY ts) AS "end" FROM signs
+    QUALIFY "end" IS NULL OR epoch_us("end") - epoch_us("start") > {least}
+"""
+
+
+def read_silences(query: Query, contributors: Collection[str], first: int, least: int) -> pl.DataFrame:
+    """The silences (GAPS) of some contributors, longer than `least` (µs), from an instant on."""
+    begun = _last_signs(query, contributors, first)
+    found = query(_SILENCES.format(whose=texts(contributors), first=instant(begun), least=least))
+    return microseconds(found).select(pl.col(name).cast(kind) for name, kind in GAPS.items())
+
+
+def signs_of(events: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
+    """The events by which equipment shows that it is there: no corrections, and none that are taken back."""
+    corrections = events["type"].is_in(["reclassify", "retract"])
+    signs = events.filter(~corrections) if corrections.any() else events
+    if retracted.is_empty():
+        return signs
+    return signs.join(retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
+
+
+def heard(
+    gaps: pl.DataFrame, signs: pl.DataFrame, known: pl.Series, least: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Silences (GAPS) after more signs of life, and from when on which contributor's changed (CHANGES).
+
+    `signs` are events, of which those of `known` contributors count. Nearly all of them are heard in order and again
+    within `least` (µs): of these only the last sign counts, from which on they are silent anew.
+    """
+    span = signs.lazy().group_by(contributor="equipment").agg(first=pl.col("ts").min(), last=pl.col("ts").max())
+    span = span.filter(pl.col("contributor").is_in(known.implode()))
+    soon = (pl.col("first") >= pl.col("start")) & (pl.col("last") - pl.col("start") <= least)
+    plain = (pl.col("end").is_null() & soon).fill_null(value=False)
+    heard_, rows = pl.collect_all([span, gaps.lazy().join(span, on="contributor", how="left").with_columns(plain=plain)])
+    moved = rows.select("contributor", start=pl.when("plain").then("last").otherwise("start"), end="end")
+    others = heard_.join(rows.filter("plain"), on="contributor", how="anti")["contributor"]
+    if others.is_empty():
+        return moved, _NOTHING
+    signs = signs.filter(pl.col("equipment").is_in(others.implode()))
+    return broken(moved, signs.select(contributor="equipment", at="ts").unique(), least)
+
+
+def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What `heard` finds, of contributors that are heard in any order, without a sign twice.
+
+    A contributor that was never heard before is silent from its last sign on.
+    """
+    known = gaps.with_row_index("gap")
+    inside = known.join(signs, on="contributor").filter(
+        pl.col("at") > pl.col("start"), pl.col("end").is_null() | (pl.col("at") < pl.col("end"))
+    )
+    fresh = signs.join(gaps, on="contributor", how="anti").with_columns(gap=pl.lit(None, pl.UInt32))
+    if inside.is_empty() and fresh.is_empty():
+        return gaps, _NOTHING
+    parts = pl.concat(
+        [
+            known.join(inside, on="gap", how="semi").select("gap", "contributor", at="start"),
+            inside.select("gap", "contributor", "at"),
+            fresh.select("gap", "contributor", "at"),
+        ]
+    ).unique()
+    parts = parts.sort("contributor", "at").join(known.select("gap", until="end"), on="gap", how="left")
+    ends = pl.coalesce(pl.col("at").shift(-1).over("contributor", "gap"), "until")
+    parts = parts.sort("contributor", "at").select("contributor", start="at", end=ends)
+    long = pl.col("end").is_null() | (pl.col("end") - pl.col("start") > least)
+    told = inside.filter(pl.col("end").is_not_null() | (pl.col("at") - pl.col("start") > least))
+    kept = known.join(inside, on="gap", how="anti").drop("gap")
+    changes = told.group_by("contributor").agg(pl.col("at").min())
+    return pl.concat([kept, parts.filter(long)]), changes
+
+
+def _last_signs(query: Query, contributors: Collection[str], first: int) -> int:
+    """An instant at or before which each contributor that was heard before `first` was heard last."""
+    asked, earliest = set(contributors), first
+    for reach in REACHES:
+        if not asked:
+            break
+        since = instant(max(0, first - reach))
+        found = query(
+            f"SELECT equipment, epoch_us(max(ts)) AS last FROM events WHERE equipment IN {texts(sorted(asked))} "
+            f"AND ts < {instant(first)} AND ts >= {since} GROUP BY equipment"
+        )
+        asked -= set(found["equipment"])
+        earliest = min([earliest, *found["last"]])
+    return earliest
