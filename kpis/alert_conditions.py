@@ -11,7 +11,7 @@ from kpis.work import MINUTE_US
 
 SPANS = pl.Schema({"rule": pl.UInt32, "equipment": pl.String, "start": pl.Int64, "end": pl.Int64})
 HELD = pl.Schema({"rule": pl.UInt32, "equipment": pl.String, "at": pl.Int64, "value": pl.Float64})
-"""Minutes at which a measured condition holds, each up to the next one."""
+"""Minutes at which a measured condition holds, each up to the next one; of rules alike only the first has them."""
 
 _MARK = {"start": pl.Int64(), "end": pl.Int64(), "why": pl.String()}
 MARKS = pl.Schema([*SPANS.items(), ("why", pl.String())])
@@ -35,30 +35,29 @@ def state_spans(scope: Scope, intervals: pl.DataFrame) -> pl.DataFrame:
 def silence_spans(scope: Scope, gaps: pl.DataFrame) -> pl.DataFrame:
     """When the silence conditions hold: from as long after the last sign of life as the rule says, to the next one.
 
-    `gaps` are rows of `contributor`, `start` (the last sign of life) and `end`.
+    `gaps` are rows of `contributor`, `start` (the last sign of life) and `end`. Only the first rules alike have spans.
     """
-    silent = [(number, rule.when.silence) for number, rule in enumerate(scope.plant.alerts) if rule.when.silence]
-    rules = pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
-    held = gaps.join(rules, how="cross").with_columns(pl.col("start") + pl.col("least"))
+    held = gaps.join(scope.silences, how="cross").with_columns(pl.col("start") + pl.col("least"))
     held = held.filter(pl.col("start") < pl.col("end"))
-    return by_all(scope, scope.reach, held.select("contributor", "rule", "start", "end"))
+    if held.is_empty():
+        return pl.DataFrame(schema=SPANS)
+    return by_all(scope, scope.alike, held.select("contributor", "rule", "start", "end"))
 
 
 def silence_due(scope: Scope, gaps: pl.DataFrame, horizon: int) -> pl.DataFrame:
     """When equipment may become silent, or has to be looked at again because others are: `equipment`, `due`."""
-    silent = sorted({rule.when.silence for rule in scope.plant.alerts if rule.when.silence})
-    waiting = [gaps.select("contributor", due=pl.col("start") + least) for least in silent]
-    coming = pl.concat([pl.DataFrame(schema={"contributor": pl.String, "due": pl.Int64}), *waiting])
-    coming = coming.filter(pl.col("due") >= horizon)
-    reach = scope.reach.of(coming["contributor"].unique()).select("contributor", "equipment").unique()
-    return coming.join(reach, on="contributor").select("equipment", "due")
+    coming = gaps.join(scope.silences, how="cross").select("contributor", due=pl.col("start") + pl.col("least"))
+    coming = coming.filter(pl.col("due") >= horizon).group_by("contributor").agg(pl.col("due").min())
+    rows = [(path, due) for part, due in coming.iter_rows() for path in scope.concerns.get(part, ())]
+    return pl.DataFrame(rows, schema={"equipment": pl.String, "due": pl.Int64}, orient="row")
 
 
 def by_all(scope: Scope, reach: Reach, held: pl.DataFrame, *same: str) -> pl.DataFrame:
     """From spans of contributors and rules to those of equipment: when all hold that have time by then."""
     rows = held.join(reach.of(held["contributor"].unique()), on=["contributor", "rule"])
     several = rows.filter(~pl.col("alone"))
-    spans = [joined(rows.filter("alone").select(*SPANS.names(), *same), *same)]
+    alone = rows.filter("alone") if several.height else rows
+    spans = [joined(alone.select(*SPANS.names(), *same), *same)]
     if several.height:
         keys = [*KEY, *same]
         step = pl.lit(1, pl.Int64)
@@ -78,14 +77,16 @@ def by_all(scope: Scope, reach: Reach, held: pl.DataFrame, *same: str) -> pl.Dat
 def joined(spans: pl.DataFrame, *same: str) -> pl.DataFrame:
     """Spans that follow on each other as one, in order; those that overlap too."""
     keys = [*KEY, *same]
-    spans = spans.sort(*keys, "start")
     reached = pl.col("end").cum_max().shift(1).over(keys)
     new = (reached.is_null() | (pl.col("start") > reached)).cum_sum()
     return (
-        spans.with_columns(_span=new)
+        spans.lazy()
+        .sort(*keys, "start")
+        .with_columns(_span=new)
         .group_by("_span", maintain_order=True)
         .agg(pl.col(keys).first(), pl.col("start").first(), pl.col("end").max())
         .select(*KEY, "start", "end", *same)
+        .collect()
     )
 
 
@@ -132,13 +133,22 @@ def _held(values: pl.DataFrame, limits: pl.DataFrame, holding: pl.DataFrame, mea
 
 def minute_spans(held: pl.DataFrame) -> pl.DataFrame:
     """Minutes that hold as spans."""
+    if held.is_empty():
+        return pl.DataFrame(schema=SPANS)
     return joined(held.select(*KEY, start="at", end=pl.col("at") + MINUTE_US))
 
 
-def unmeasured(held: pl.DataFrame) -> pl.DataFrame:
-    """The minutes, of those that hold, at which nothing could be measured: an alert stays, and none is raised."""
+def unmeasured(scope: Scope, keys: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """The minutes, of those that hold, at which nothing could be measured: an alert stays, and none is raised.
+
+    `keys` are those asked for; `held` are minutes of the first of rules alike.
+    """
     blank = held.filter(pl.col("value").is_null())
-    marks = blank.select(*KEY, start="at", end=pl.col("at") + MINUTE_US, why=pl.lit("no data"))
+    if blank.is_empty():
+        return pl.DataFrame(schema=MARKS)
+    asked = keys.join(scope.rules.select("rule", "alike"), on="rule")
+    rows = asked.join(blank.rename({"rule": "alike"}), on=["alike", "equipment"])
+    marks = rows.select(*KEY, start="at", end=pl.col("at") + MINUTE_US, why=pl.lit("no data"))
     return joined(marks, "why")
 
 
@@ -147,12 +157,11 @@ def unheard_marks(scope: Scope, keys: pl.DataFrame, lost: pl.DataFrame, horizon:
 
     `lost` are rows of kpis.alert_watch.LOST.
     """
-    silent = [(number, rule.when.silence) for number, rule in enumerate(scope.plant.alerts) if rule.when.silence]
-    rules = pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
-    spans = lost.join(rules, how="cross").with_columns(pl.col("end").fill_null(horizon) + pl.col("least"))
+    spans = lost.join(scope.silences, how="cross").with_columns(pl.col("end").fill_null(horizon) + pl.col("least"))
     spans = joined(spans.rename({"contributor": "equipment"})).rename({"equipment": "contributor"})
-    marks = by_all(scope, scope.reach, spans.select("contributor", "rule", "start", "end"))
-    return marks.join(keys, on=KEY, how="semi").with_columns(why=pl.lit("source lost"))
+    marks = by_all(scope, scope.alike, spans.select("contributor", "rule", "start", "end")).rename({"rule": "alike"})
+    asked = keys.join(scope.rules.select("rule", "alike"), on="rule")
+    return asked.join(marks, on=["alike", "equipment"]).select(*SPANS.names(), why=pl.lit("source lost"))
 
 
 def quiet_marks(scope: Scope, keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:

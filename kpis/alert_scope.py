@@ -104,6 +104,28 @@ class Scope:
         return _first_alike(self.plant)
 
     @cached_property
+    def patience(self) -> pl.DataFrame:
+        """For the first of rules alike (`alike`), the least `for` of any of them and whether any has a `keep_for`."""
+        return self.rules.group_by("alike").agg(
+            pl.col("measured").first(), least=pl.col("for_us").min(), keeps=(pl.col("keep_us") > 0).any()
+        )
+
+    @cached_property
+    def silences(self) -> pl.DataFrame:
+        """The first of rules alike about silence, and how long it must last (`least`, µs)."""
+        silent = [
+            (number, rule.when.silence)
+            for number, rule in enumerate(self.plant.alerts)
+            if rule.when.silence and number == self.first_alike[number]
+        ]
+        return pl.DataFrame(silent, schema={"rule": pl.UInt32, "least": pl.Int64}, orient="row")
+
+    def firsts(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """Rows of KEY with the first rule alike in the place of each rule, each once."""
+        alike = pl.Series(self.first_alike, dtype=pl.UInt32)
+        return keys.select(alike.gather(keys["rule"]).alias("rule"), "equipment").unique()
+
+    @cached_property
     def _of_equipment(self) -> dict[str, tuple[int, int]]:
         return _places(self.members["equipment"])
 
@@ -241,6 +263,7 @@ def _rules(plant: Plant) -> pl.DataFrame:
     rows = [
         (
             number,
+            alike,
             rule.for_us,
             rule.keep_for,
             measure_of(rule) is not None,
@@ -250,10 +273,11 @@ def _rules(plant: Plant) -> pl.DataFrame:
             *(why in rule.quiet for why in QUIET),
             *grace_of(rule).values(),
         )
-        for number, rule in enumerate(plant.alerts)
+        for number, (rule, alike) in enumerate(zip(plant.alerts, _first_alike(plant), strict=True))
     ]
     schema = {
         "rule": pl.UInt32,
+        "alike": pl.UInt32,
         "for_us": pl.Int64,
         "keep_us": pl.Int64,
         "measured": pl.Boolean,
@@ -267,13 +291,17 @@ def _rules(plant: Plant) -> pl.DataFrame:
 
 
 def _limits(plant: Plant, scopes: list[list[str]]) -> dict[Measure, pl.DataFrame]:
+    paths: dict[int, dict[str, None]] = {}
+    for number, alike in enumerate(_first_alike(plant)):
+        paths.setdefault(alike, {}).update(dict.fromkeys(scopes[number]))
     rows: dict[Measure, list[tuple[int, str, float, float, int, float | None]]] = {}
-    for number, rule in enumerate(plant.alerts):
+    for number, its in paths.items():
+        rule = plant.alerts[number]
         measure = measure_of(rule)
         if measure is None:
             continue
         into = rows.setdefault(measure, [])
-        for path in scopes[number]:
+        for path in its:
             target = plant.equipment[path].targets.get("oee" if measure.what == "behind" else measure.what)
             found = _limit(rule, target)
             if found is not None:

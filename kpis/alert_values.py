@@ -1,8 +1,10 @@
 """Sums over windows that end at any minute: what measured alerts compare with their limits.
 
-The sum over a window is the difference of two running sums, so its cost does not depend on its length.
+At many minutes the sum over a window is the difference of two running sums, so its cost does not depend on its length.
+At a single minute, as when time goes on, only what lies in the window is added up.
 """
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -18,7 +20,7 @@ from kpis.work import MINUTE_US
 
 _TIMES = tuple(f"{account}_us" for account in ACCOUNTS)
 _PIECES = ("good", "scrap", "rework")
-_IDEALS = ("ideal_us", "good_ideal_us", "no_ideal")
+_COUNTS = (*_PIECES, "ideal_us", "good_ideal_us", "no_ideal")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,7 +34,6 @@ def measured(
     points = _windows(scope.plant, measure, minutes)
     if measure.reasons:
         pieces = pieces.filter(pl.col("reason").is_in(list(measure.reasons)))
-    sums = _elements(points, scope.shares, intervals, pieces)
     if measure.what == "scrap":
         value = pl.col("scrap").cast(pl.Float64)
     elif measure.what == "behind":
@@ -44,6 +45,11 @@ def measured(
         value = pl.when(pl.col("no_ideal") == 0).then(lost)
     else:
         value = expression(terms(scope.plant.oee_definition)[measure.what])
+    parts = points.join(scope.shares, on="equipment")
+    if points["at"].n_unique() > 1:
+        sums = _differences(parts, intervals, pieces)
+    else:
+        sums = _sums(parts, intervals, pieces, set(value.meta.root_names()))
     return sums.select("equipment", "at", value=value)
 
 
@@ -75,26 +81,70 @@ def _windows(plant: Plant, measure: Measure, minutes: pl.DataFrame) -> pl.DataFr
     return points.filter(pl.col("at") <= pl.col("until")).select("equipment", "at", "since")
 
 
-def _elements(
-    points: pl.DataFrame, shares: pl.DataFrame, intervals: pl.DataFrame, pieces: pl.DataFrame
-) -> pl.DataFrame:
+def _sums(parts: pl.DataFrame, intervals: pl.DataFrame, pieces: pl.DataFrame, wanted: Collection[str]) -> pl.DataFrame:
+    """The elements that are wanted, from `since` to `at`, which is the same everywhere, rolled up."""
+    times, counts = ([name for name in names if name in wanted] for names in (_TIMES, _COUNTS))
+    found = [parts.with_columns(pl.lit(0, pl.Int64).alias(name) for name in (*times, *counts)).clear()]
+    for since, at in parts.select("since", "at").unique().iter_rows():
+        here = parts.filter(pl.col("since") == since)
+        if times:
+            here = here.join(_time_between(intervals, since, at, times), on="contributor", how="left")
+        if counts:
+            here = here.join(_pieces_between(pieces, since, at, counts), on="contributor", how="left")
+        found.append(here)
+    return _rolled_up(pl.concat(found), {name: pl.col(name).fill_null(0) for name in (*times, *counts)})
+
+
+def _time_between(intervals: pl.DataFrame, since: int, at: int, names: Collection[str]) -> pl.DataFrame:
+    """Microseconds of contributors in some accounts between two instants."""
+    length = pl.min_horizontal("end", pl.lit(at)) - pl.max_horizontal("start", pl.lit(since))
+    inside = intervals.lazy().filter(pl.col("end") > since, pl.col("start") < at)
+    parts = inside.select("contributor", *(_in_account(name, length) for name in names))
+    return parts.group_by("contributor").agg(pl.col(names).sum()).collect()
+
+
+def _pieces_between(pieces: pl.DataFrame, since: int, at: int, names: Collection[str]) -> pl.DataFrame:
+    """Pieces of contributors, and their ideal times, in the whole minutes between two instants."""
+    known = pl.col("window_start") + MINUTE_US
+    inside = pieces.lazy().filter(known > since, known <= at)
+    parts = inside.select("contributor", *(_counted(name) for name in names))
+    return parts.group_by("contributor").agg(pl.col(names).sum()).collect()
+
+
+def _in_account(name: str, length: pl.Expr) -> pl.Expr:
+    """A length of time if it is in the account of that element, else 0."""
+    return pl.when(pl.col("account") == name.removesuffix("_us")).then(length).otherwise(0).alias(name)
+
+
+def _counted(name: str) -> pl.Expr:
+    """What a row of pieces adds to an element."""
+    if name in _PIECES:
+        return pl.when(pl.col("quality") == name).then("pieces").otherwise(0).alias(name)
+    if name == "good_ideal_us":
+        return pl.when(pl.col("quality") == "good").then("ideal_us").otherwise(0).alias(name)
+    return pl.col(name)
+
+
+def _differences(parts: pl.DataFrame, intervals: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
     """The elements from `since` to `at`, rolled up."""
-    parts = points.join(shares, on="equipment")
     instants = pl.concat([parts.select("contributor", x="at"), parts.select("contributor", x="since")]).unique()
     time, made = _time_until(intervals, instants), _pieces_until(pieces, instants)
-    for until, names in ((time, _TIMES), (made, (*_PIECES, *_IDEALS))):
+    for until, names in ((time, _TIMES), (made, _COUNTS)):
         for name, sign in (("at", 1), ("since", -1)):
             parts = parts.join(
                 until.rename({"x": name} | {column: f"{column}{sign}" for column in names}),
                 on=["contributor", name],
                 how="left",
             )
+    sums = {name: pl.col(f"{name}1").fill_null(0) - pl.col(f"{name}-1").fill_null(0) for name in (*_TIMES, *_COUNTS)}
+    return _rolled_up(parts, sums)
+
+
+def _rolled_up(parts: pl.DataFrame, elements: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """The elements of equipment from those of its contributors, each of which gives time, pieces or both."""
     sums = [
-        ((pl.col(f"{name}1").fill_null(0) - pl.col(f"{name}-1").fill_null(0)) * pl.col(gives).cast(pl.Int64))
-        .sum()
-        .alias(name)
-        for names, gives in (((*_TIMES, *_IDEALS), "gives_time"), (_PIECES, "gives_pieces"))
-        for name in names
+        (element * pl.col("gives_pieces" if name in _PIECES else "gives_time").cast(pl.Int64)).sum().alias(name)
+        for name, element in elements.items()
     ]
     return parts.group_by("equipment", "at").agg(sums)
 
@@ -107,40 +157,25 @@ def _time_until(intervals: pl.DataFrame, instants: pl.DataFrame) -> pl.DataFrame
         "start",
         "end",
         "account",
-        *(
-            pl.when(pl.col("account") == account).then(length).otherwise(0).cum_sum().over("contributor").alias(name)
-            for account, name in zip(ACCOUNTS, _TIMES, strict=True)
-        ),
+        *(_in_account(name, length).cum_sum().over("contributor") for name in _TIMES),
     )
     found = instants.sort("x").join_asof(
         held.sort("start"), left_on="x", right_on="start", by="contributor", check_sortedness=False
     )
     ahead = (pl.col("end") - pl.col("x")).clip(lower_bound=0)  # what of the last interval lies after the instant
-    return found.select(
-        "contributor",
-        "x",
-        *(
-            (pl.col(name) - pl.when(pl.col("account") == account).then(ahead).otherwise(0)).alias(name)
-            for account, name in zip(ACCOUNTS, _TIMES, strict=True)
-        ),
-    )
+    return found.select("contributor", "x", *(pl.col(name) - _in_account(name, ahead) for name in _TIMES))
 
 
 def _pieces_until(pieces: pl.DataFrame, instants: pl.DataFrame) -> pl.DataFrame:
     """Pieces and their ideal times in the whole minutes up to each instant."""
-    sums = pieces.group_by("contributor", "window_start").agg(
-        *(pl.col("pieces").filter(pl.col("quality") == name).sum().alias(name) for name in _PIECES),
-        pl.col("ideal_us").sum(),
-        good_ideal_us=pl.col("ideal_us").filter(pl.col("quality") == "good").sum(),
-        no_ideal=pl.col("no_ideal").sum(),
-    )
-    names = (*_PIECES, *_IDEALS)
+    parts = pieces.select("contributor", "window_start", *(_counted(name) for name in _COUNTS))
+    sums = parts.group_by("contributor", "window_start").agg(pl.col(_COUNTS).sum())
     running = sums.sort("contributor", "window_start").select(
         "contributor",
         (pl.col("window_start") + MINUTE_US).alias("known"),
-        *(pl.col(name).cum_sum().over("contributor") for name in names),
+        *(pl.col(name).cum_sum().over("contributor") for name in _COUNTS),
     )
     found = instants.sort("x").join_asof(
         running.sort("known"), left_on="x", right_on="known", by="contributor", check_sortedness=False
     )
-    return found.select("contributor", "x", *names)
+    return found.select("contributor", "x", *_COUNTS)

@@ -113,18 +113,30 @@ def worth(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans that can have an alert by now, and when those that still wait for `for` are due, as DUE.
 
-    `spans` are those of the first rules alike. Most stops are over before they are worth a word; they are not looked at
-    any closer.
+    `spans` are those of the first rules alike. Most stops are over before they are worth a word to any of them; they
+    are not looked at any closer.
     """
-    members = scope.members_of(spans["equipment"].unique())
-    rows = spans.rename({"rule": "alike"}).join(members, on=["alike", "equipment"])
-    rows = rows.join(scope.settled(horizon, minute), on="rule")
+    now = pl.when("measured").then(pl.lit(minute + 1, pl.Int64)).otherwise(pl.lit(horizon, pl.Int64))
+    spans = spans.rename({"rule": "alike"}).join(scope.patience.with_columns(now=now), on="alike")
+    length = pl.min_horizontal("end", "now") - pl.col("start")
+    long = (length > pl.col("least")) | pl.col("keeps")
+    if carried.height:
+        known = scope.firsts(carried).rename({"rule": "alike"}).with_columns(known=pl.lit(value=True))
+        spans = spans.join(known, on=["alike", "equipment"], how="left")
+        long |= pl.col("known").fill_null(value=False)
+    brief, rows = spans.filter(~long, pl.col("end") >= pl.col("now")), spans.filter(long)
+    due = brief.select("equipment", due=pl.col("start") + pl.col("least"))
+    if rows.is_empty():
+        return pl.DataFrame(schema=SPANS), due
+    members = scope.members_of(rows["equipment"].unique())
+    rows = rows.select("alike", "equipment", "start", "end", "now").join(members, on=["alike", "equipment"])
+    rows = rows.join(scope.rules.select("rule", "for_us", "keep_us"), on="rule")
     rows = rows.join(carried.select(KEY).unique().with_columns(known=pl.lit(value=True)), on=KEY, how="left")
-    ripe = pl.min_horizontal("end", "now") - pl.col("start") > pl.col("for_us")
+    ripe = length > pl.col("for_us")
     needed = ripe | pl.col("known").fill_null(value=False) | (pl.col("keep_us") > 0)
     waiting = rows.filter(~needed, pl.col("end") >= pl.col("now"))
-    due = waiting.group_by("equipment").agg(due=(pl.col("start") + pl.col("for_us")).min())
-    return rows.filter(needed).select(SPANS.names()), due
+    waiting = waiting.select("equipment", due=pl.col("start") + pl.col("for_us"))
+    return rows.filter(needed).select(SPANS.names()), pl.concat([due, waiting])
 
 
 def _inhibiting(scope: Scope, alerts: pl.DataFrame) -> pl.DataFrame:

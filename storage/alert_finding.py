@@ -10,7 +10,6 @@ import polars as pl
 
 from kpis.alert_conditions import (
     HELD,
-    SPANS,
     minute_spans,
     quiet_marks,
     silence_due,
@@ -73,19 +72,17 @@ def find(
     """
     mine = pl.col("equipment").is_in(pl.Series(list(paths), dtype=pl.String).implode())
     parts = {part for path in paths for part in scope.contributors.get(path, ())}
-    intervals, _ = memory.of(parts, moment.horizon)
+    intervals = memory.time_of(parts, moment.horizon)
     held = memory.held.filter(mine)
     silent = memory.silent(parts, moment.horizon)
-    states = state_spans(scope, intervals).filter(mine)
-    states, waiting = worth(scope, states, carried, *moment)
-    others_ = pl.concat([silence_spans(scope, silent).filter(mine), minute_spans(held)])
-    spans = pl.concat([states, others_.select(SPANS.names())])
+    alike = [state_spans(scope, intervals), silence_spans(scope, silent), minute_spans(held)]
+    spans, waiting = worth(scope, pl.concat(alike).filter(mine), carried, *moment)
     waiting = pl.concat([waiting, silence_due(scope, silent, moment.horizon).filter(mine)])
     waiting = waiting.group_by("equipment").agg(pl.col("due").min())
     keys = pl.concat([spans.select(KEY), carried.select(KEY)]).unique()
     if keys.is_empty():
         return [], dict(waiting.iter_rows())
-    marks = pl.concat([quiet_marks(scope, keys, intervals), unmeasured(held)])
+    marks = pl.concat([quiet_marks(scope, keys, intervals), unmeasured(scope, keys, held)])
     if memory.lost.height:
         marks = pl.concat([marks, unheard_marks(scope, keys, memory.lost, moment.horizon)])
     found = raise_alerts(scope, topology, spans, marks, carried, others, *moment)

@@ -70,11 +70,10 @@ class AlertMemory:
 
         `known`: the instant up to which open intervals were known to go on.
         """
-        old, new = (_open(frame, work.horizon) for frame in (work.context, accounts.intervals))
-        gone, come = _without(old, new), _without(new, old)
+        gone, come = _exchanged(work.context, accounts.intervals, work.horizon)
         if gone.height or come.height:
-            earliest = min((end for frame in (gone, come) if (end := frame["end"].min()) is not None), default=None)
-            settled, recent = parted(self.intervals, "end", earliest)
+            ends = pl.concat([gone["end"], come["end"]]).drop_nulls()
+            settled, recent = parted(self.intervals, "end", min(ends, default=None))
             recent = pl.concat([_without(recent, gone), _without(come, recent)])
             self.intervals = _whole([settled, recent.sort("end", nulls_last=True)])
         return differences(gone, come, known), self._take_pieces(work, accounts) if pieces else _NOTHING
@@ -83,15 +82,16 @@ class AlertMemory:
         spans = work.spans.select(contributor="equipment", first="count_start", last="count_end")
         spans = spans.filter(pl.col("first") < pl.col("last"))
         made = accounts.pieces.rename({"equipment": "contributor"}).select(PIECES.names())
-        instants = [frame[name].min() for frame, name in ((spans, "first"), (made, "window_start")) if frame.height]
-        if not instants:
+        begun = pl.concat([spans["first"], made["window_start"]])
+        if begun.is_empty():
             return _NOTHING
-        settled, recent = parted(self.pieces, "window_start", min(instants))
-        recent = recent.with_row_index("place")
+        settled, recent = parted(self.pieces, "window_start", min(begun))
+        places = recent.lazy().with_row_index("place")
         inside = pl.col("window_start").is_between("first", "last", closed="left")
-        replaced = recent.join(spans, on="contributor").filter(inside)
-        kept = recent.join(replaced, on="place", how="anti").drop("place")
-        self.pieces = _whole([settled, pl.concat([kept, made]).sort("window_start")])
+        replaced = places.join(spans.lazy(), on="contributor").filter(inside)
+        kept = places.join(replaced, on="place", how="anti").drop("place")
+        recent = pl.concat([kept, made.lazy()]).sort("window_start").collect()
+        self.pieces = _whole([settled, recent])
         return _first(spans.with_columns(floor_minute(pl.col("first"))), "first")
 
     def load(self, query: Query, contributors: Collection[str], first: int, *, pieces: bool) -> None:
@@ -147,20 +147,22 @@ class AlertMemory:
         for place in range(0, len(chosen), step):
             some = chosen[place : place + step]
             parts = {part for path in some for part in scope.contributors[path]}
-            intervals, pieces = self.of(parts, horizon)
+            since = first - scope.window_us
+            intervals, pieces = self.time_of(parts, horizon, since), self.pieces_of(parts, since)
             known = before.filter(pl.col("equipment").is_in(_named(some)))
             made.append(held_minutes(scope, some, intervals, pieces, times, known))
         self.held = pl.concat([self.held.filter(stays), *made])
 
-    def of(
-        self, contributors: Collection[str], horizon: int, since: int = BEGINNING
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Intervals that end after an instant, open ones up to the horizon, and pieces after it, of contributors."""
-        chosen = pl.col("contributor").is_in(_named(contributors))
+    def time_of(self, contributors: Collection[str], horizon: int, since: int = BEGINNING) -> pl.DataFrame:
+        """The intervals of contributors that end after an instant, open ones up to the horizon."""
         _, intervals = parted(self.intervals, "end", since + 1)
+        intervals = intervals.filter(pl.col("contributor").is_in(_named(contributors)))
+        return intervals.with_columns(pl.col("end").fill_null(horizon)).filter(pl.col("start") < pl.col("end"))
+
+    def pieces_of(self, contributors: Collection[str], since: int) -> pl.DataFrame:
+        """The pieces of contributors in minutes that end after an instant."""
         _, pieces = parted(self.pieces, "window_start", since - MINUTE_US)
-        intervals = intervals.filter(chosen).with_columns(pl.col("end").fill_null(horizon))
-        return intervals.filter(pl.col("start") < pl.col("end")), pieces.filter(chosen)
+        return pieces.filter(pl.col("contributor").is_in(_named(contributors)))
 
     def silent(self, contributors: Collection[str], horizon: int) -> pl.DataFrame:
         """Silences of some contributors, those that go on up to the horizon."""
@@ -197,7 +199,8 @@ def differences(gone: pl.DataFrame, come: pl.DataFrame, known: int | None) -> pl
     sides = pl.concat([gone.with_columns(side=pl.lit(0)), come.with_columns(side=pl.lit(1))])
     same = sides.group_by("contributor", "start", *_SHOWN).agg(pl.len(), pl.col("side").n_unique(), pl.col("end").min())
     moved = (pl.col("len") == 2) & (pl.col("side") == 2)
-    changed = same.select("contributor", at=pl.when(moved).then(pl.min_horizontal("end", pl.lit(known, pl.Int64))).otherwise("start"))
+    until = pl.min_horizontal("end", pl.lit(known, pl.Int64))
+    changed = same.select("contributor", at=pl.when(moved).then(until).otherwise("start"))
     return _first(changed, "at")
 
 
@@ -205,9 +208,17 @@ def _named(paths: Collection[str]) -> pl.Series:
     return pl.Series(list(paths), dtype=pl.String).implode()
 
 
-def _open(rows: pl.DataFrame, horizon: int) -> pl.DataFrame:
+def _exchanged(before: pl.DataFrame, now: pl.DataFrame, horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The intervals (INTERVALS) that only the earlier ones have, and those that only the later ones have."""
     end = pl.when(pl.col("end") < horizon).then("end").alias("end")
-    return rows.rename({"equipment": "contributor"}).with_columns(end).select(INTERVALS.names()).unique()
+    sides = pl.concat(
+        frame.lazy().rename({"equipment": "contributor"}).with_columns(end).select(*INTERVALS, side=pl.lit(side))
+        for side, frame in enumerate((before, now))
+    )
+    once = sides.group_by(INTERVALS.names()).agg(pl.col("side").min(), other=pl.col("side").max())
+    found = once.filter(pl.col("side") == pl.col("other")).drop("other").collect()
+    gone, come = (found.filter(pl.col("side") == side).drop("side") for side in (0, 1))
+    return gone, come
 
 
 def _first(rows: pl.DataFrame, at: str) -> pl.DataFrame:

@@ -52,7 +52,7 @@ def told(
     `known` are the rows of alerts by their ids. Of `carried` keys an alert began longer ago than `intervals` and `held`
     go back: what is not found there is taken from its row.
     """
-    reasons, values, limits = _reasons(scope, alerts, intervals), _values(alerts, held), _limits(scope, alerts)
+    reasons, values, limits = _reasons(scope, alerts, intervals), _values(scope, alerts, held), _limits(scope, alerts)
     rows = []
     for number, row in enumerate(alerts.iter_rows(named=True)):
         rule = scope.plant.alerts[row["rule"]]
@@ -62,7 +62,7 @@ def told(
         long_ago = before if (row["rule"], path) in carried else {}
         reason = reasons.get(number) or long_ago.get("reason")
         value = values[number] if values[number] is not None else long_ago.get("value")
-        limit, target = limits.get((row["rule"], path), (None, None))
+        limit, target = limits.get((scope.first_alike[row["rule"]], path), (None, None))
         rows.append(
             {
                 **row,
@@ -96,17 +96,19 @@ def _reasons(scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame) -> dic
     return dict(last.select("place", "reason").iter_rows())
 
 
-def _values(alerts: pl.DataFrame, held: pl.DataFrame) -> list[float | None]:
+def _values(scope: Scope, alerts: pl.DataFrame, held: pl.DataFrame) -> list[float | None]:
     """What was measured at the last minute up to when an alert fired."""
     at = pl.coalesce("fired_at", "since").alias("at")
-    asked = alerts.select(*KEY, at).with_row_index("place").sort("at")
+    alike = pl.Series("rule", scope.first_alike, dtype=pl.UInt32).gather(alerts["rule"])
+    asked = alerts.select(*KEY, at).with_columns(alike).with_row_index("place").sort("at")
     found = asked.join_asof(held.sort("at"), on="at", by=list(KEY), strategy="backward", check_sortedness=False)
     return found.sort("place")["value"].to_list()
 
 
 def _limits(scope: Scope, alerts: pl.DataFrame) -> dict[tuple[int, str], tuple[float, float | None]]:
+    """The limit and the target of each alert on a measured value, by the first rule alike and the equipment."""
     asked = {measure_of(scope.plant.alerts[number]) for number in alerts["rule"].unique()}
-    keys = alerts.select(KEY).unique()
+    keys = scope.firsts(alerts)
     found: dict[tuple[int, str], tuple[float, float | None]] = {}
     for measure, frame in scope.limits.items():
         if measure in asked:

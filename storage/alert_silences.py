@@ -45,21 +45,19 @@ def signs_of(events: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
     return signs.join(retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
 
 
-def heard(
-    gaps: pl.DataFrame, signs: pl.DataFrame, known: pl.Series, least: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def heard(gaps: pl.DataFrame, signs: pl.DataFrame, known: pl.Series, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Silences (GAPS) after more signs of life, and from when on which contributor's changed (CHANGES).
 
     `signs` are events, of which those of `known` contributors count. Nearly all of them are heard in order and again
     within `least` (µs): of these only the last sign counts, from which on they are silent anew.
     """
-    span = signs.lazy().group_by(contributor="equipment").agg(first=pl.col("ts").min(), last=pl.col("ts").max())
+    span = signs.group_by(contributor="equipment").agg(first=pl.col("ts").min(), last=pl.col("ts").max())
     span = span.filter(pl.col("contributor").is_in(known.implode()))
     soon = (pl.col("first") >= pl.col("start")) & (pl.col("last") - pl.col("start") <= least)
     plain = (pl.col("end").is_null() & soon).fill_null(value=False)
-    heard_, rows = pl.collect_all([span, gaps.lazy().join(span, on="contributor", how="left").with_columns(plain=plain)])
+    rows = gaps.join(span, on="contributor", how="left").with_columns(plain=plain)
     moved = rows.select("contributor", start=pl.when("plain").then("last").otherwise("start"), end="end")
-    others = heard_.join(rows.filter("plain"), on="contributor", how="anti")["contributor"]
+    others = span.join(rows.filter("plain"), on="contributor", how="anti")["contributor"]
     if others.is_empty():
         return moved, _NOTHING
     signs = signs.filter(pl.col("equipment").is_in(others.implode()))

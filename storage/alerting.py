@@ -167,7 +167,7 @@ class Alerting:
             if row["resolved_at"] is None and row["since"] < begin and row["rule"] in self._numbers
         ]
         holding = pl.DataFrame(keys, schema={name: HELD[name] for name in KEY}, orient="row")
-        self._memory.measure(scope, paths, (begin, self._minute), horizon, holding)
+        self._memory.measure(scope, paths, (begin, self._minute), horizon, scope.firsts(holding))
 
     def _take(
         self, work: Work | None, accounts: Accounts | None, events: pl.DataFrame, before: int | None
@@ -215,11 +215,13 @@ class Alerting:
         """Whose alerts may change, and from when on; what is older than memory is read again."""
         late: dict[str, int] = {}
         for frame, direct in changes:
-            for part, at in frame.iter_rows():
+            # What is after the last minute that was measured is not measured differently.
+            rows = frame if direct else frame.filter(pl.col("at") < self._minute)
+            for part, at in rows.iter_rows():
                 for path in scope.concerns.get(part, ()):
                     if direct:
                         _lower(cuts, path, at)
-                    if after(at) <= self._minute and path in scope.measured:
+                    if at < self._minute and path in scope.measured:
                         _lower(late, path, at)
         reached = {path: min(frame.get(path, horizon) for frame in (late, cuts)) for path in late.keys() | cuts.keys()}
         old = {path: at for path, at in reached.items() if BEGINNING < at < self._valid_from(scope, path)}
