@@ -77,17 +77,17 @@ def by_all(scope: Scope, reach: Reach, held: pl.DataFrame, *same: str) -> pl.Dat
 def joined(spans: pl.DataFrame, *same: str) -> pl.DataFrame:
     """Spans that follow on each other as one, in order; those that overlap too."""
     keys = [*KEY, *same]
-    reached = pl.col("end").cum_max().shift(1).over(keys)
-    new = (reached.is_null() | (pl.col("start") > reached)).cum_sum()
-    return (
-        spans.lazy()
-        .sort(*keys, "start")
-        .with_columns(_span=new)
-        .group_by("_span", maintain_order=True)
-        .agg(pl.col(keys).first(), pl.col("start").first(), pl.col("end").max())
-        .select(*KEY, "start", "end", *same)
-        .collect()
+    spans = spans.sort(*keys, "start")
+    other = pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(1)) for key in keys)
+    reached = pl.col("end").shift(1)
+    if spans.select((~other & (pl.col("end") < reached)).any()).item():  # one lies within another: it may reach further
+        spans = spans.with_columns(_reached=pl.col("end").cum_max().over(keys))
+        reached = pl.col("_reached").shift(1)
+    new = (other | (pl.col("start") > reached)).cum_sum()
+    found = spans.group_by(_span=new, maintain_order=True).agg(
+        pl.col(keys).first(), pl.col("start").first(), pl.col("end").max()
     )
+    return found.select(*KEY, "start", "end", *same)
 
 
 def held_minutes(

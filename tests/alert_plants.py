@@ -48,6 +48,12 @@ when = { state = "down" }
 level = "unit"
 for = "5m"
 [[alerts]]
+name = "anything stopped"
+when = { state = "down" }
+for = "1m"
+keep_for = "2m"
+severity = "info"
+[[alerts]]
 name = "line stands"
 when = { state = ["down", "unknown"] }
 level = "line"
@@ -75,6 +81,12 @@ when = { kpi = "oee", window = "30m", below_target = 0.2, clear = 0.05 }
 for = "5m"
 keep_for = "3m"
 [[alerts]]
+name = "low oee of a unit"
+when = { kpi = "oee", window = "30m", below_target = 0.2, clear = 0.05 }
+level = "unit"
+for = "15m"
+severity = "critical"
+[[alerts]]
 name = "scrap"
 when = { scrap = 3, reason = "dented", window = "20m" }
 quiet = []
@@ -86,6 +98,12 @@ level = "line"
 name = "silent"
 when = { silence = "12m" }
 for = "2m"
+[[alerts]]
+name = "silent for long"
+when = { silence = "12m" }
+level = "unit"
+for = "10m"
+keep_for = "5m"
 """
 
 
