@@ -65,8 +65,9 @@ REJECTION_REASONS: Final = (
     "in_future",
     "unknown_equipment",
     "id_reused",
+    "before_retention",
 )
-"""The reason codes of rejected events. The last three are found on taking in, the others on reading."""
+"""The reason codes of rejected events. The last four are found on taking in, the others on reading."""
 
 TEXTS: Final = ("equipment", "id", "type", "state", "reason", "product", "order", "quality", "action", "target")
 INTEGERS: Final = ("good", "scrap", "rework", "value", "rollover", "quantity")

@@ -51,6 +51,7 @@ DB_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     database.migrate,
     database.backup,
     database.restore,
+    database.retain,
     database.export,
 )
 ALERT_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
@@ -73,7 +74,7 @@ def _build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    db = typer.Typer(help="Look after the store: migrate, backup, restore, export.", no_args_is_help=True)
+    db = typer.Typer(help="Look after the store: migrate, backup, restore, retain, export.", no_args_is_help=True)
     for command in COMMANDS:
         app.command()(command)
     for command in DB_COMMANDS:

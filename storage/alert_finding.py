@@ -21,7 +21,7 @@ from kpis.alert_conditions import (
 from kpis.alert_scope import KEY, Scope, scope_of
 from kpis.alerts import ALERTS, Topology, raise_alerts, worth
 from kpis.plant import Plant
-from kpis.work import MINUTE_US
+from kpis.work import BEGINNING, MINUTE_US
 from storage.alert_memory import AlertMemory
 from storage.alert_rows import ROWS, Row, chattering, told
 from storage.alert_silences import Query
@@ -105,6 +105,8 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     scope, memory = scope_of(plant, accounted), AlertMemory.empty()
     first = min(accounted.values())
     first = first if start is None else max(first, start - 2 * scope.back_us)
+    line = query("SELECT epoch_us(max(line)) AS line FROM retentions")["line"].item()
+    memory.heard_from = BEGINNING if line is None else line
     memory.load(query, list(scope.concerns), first, pieces=bool(scope.limits))
     least = [rule.when.silence for rule in plant.alerts if rule.when.silence]
     if least:

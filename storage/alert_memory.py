@@ -1,7 +1,7 @@
 """What alerts are derived from, as far back as their rules look: kept in memory, else read from the tables."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
@@ -48,7 +48,8 @@ class AlertMemory:
     hold, the silences, and when contributors could not be heard (kpis.alert_watch.LOST).
 
     Intervals are in order of their ends, open ones last, and pieces in order of time: what a commit changes is at the
-    end, and what is before it is not touched.
+    end, and what is before it is not touched. Signs of life before `heard_from` are archived but for the last ones:
+    silences that ended before it are not known.
     """
 
     since: dict[str, int]
@@ -57,6 +58,7 @@ class AlertMemory:
     held: pl.DataFrame
     gaps: pl.DataFrame
     lost: pl.DataFrame
+    heard_from: int = field(default=BEGINNING, kw_only=True)
 
     @staticmethod
     def empty() -> "AlertMemory":
@@ -116,7 +118,8 @@ class AlertMemory:
         """Read the silences of some contributors, longer than `least` (µs), from an instant on."""
         found = read_silences(query, contributors, first, least)
         others = ~pl.col("contributor").is_in(_named(contributors))
-        self.gaps = pl.concat([self.gaps.filter(others), found])
+        known = pl.col("end").is_null() | (pl.col("end") >= self.heard_from)
+        self.gaps = pl.concat([self.gaps.filter(others), found.filter(known)])
 
     def hear(self, signs: pl.DataFrame, known: pl.Series, least: int) -> pl.DataFrame:
         """Take more events as signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""

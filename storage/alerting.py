@@ -47,6 +47,7 @@ class Alerting:
         self._counting = any(measure_of(rule) for rule in plant.alerts)
         self._inhibiting = frozenset(rule.name for rule in plant.alerts if rule.inhibits)
         self._forgotten = BEGINNING
+        self._beginning = BEGINNING
         self._watching = AlertWatching(con, plant, clock)
 
     def follow(
@@ -95,7 +96,9 @@ class Alerting:
     def _begin(
         self, transaction: Transaction, ledger: Ledger, before: int | None, horizon: int
     ) -> tuple[Scope, dict[str, int]]:
-        """Know what was known at the horizon before; if the rules are new, everything is looked at."""
+        """Know what was known at the horizon before; if the rules are new, all that is not frozen is looked at."""
+        if ledger.frozen is not None:
+            self._beginning = self._memory.heard_from = ledger.frozen.before
         self._accounted = dict(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted)
         self._forgotten = horizon
@@ -111,13 +114,13 @@ class Alerting:
         first = reached - 2 * scope.back_us
         if anew:
             transaction.refill("alert_rules", _rules(self._plant, fingerprint))
-            first = min(self._accounted.values(), default=horizon)
-        self._recall(BEGINNING if anew else first)
-        self._watching.recall(BEGINNING if anew else first)
+            first = max(min(self._accounted.values(), default=horizon), self._beginning)
+        self._recall(self._beginning if anew else first)
+        self._watching.recall(self._beginning if anew else first)
         self._memory.lost = self._watching.lost
         self._load(scope, scope.contributors, first, horizon)
         known = {row["equipment"] for row in self._known.values()}
-        return scope, dict.fromkeys(scope.contributors.keys() | known, BEGINNING if anew else reached)
+        return scope, dict.fromkeys(scope.contributors.keys() | known, self._beginning if anew else reached)
 
     def _widen(self, old: Scope, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
         """Equipment has time of its own from another instant on: whom it concerns is looked at anew."""
@@ -131,11 +134,12 @@ class Alerting:
             if old.contributors.get(path) != its or not parts.isdisjoint(its)
         ]
         if moved:
-            self._recall(BEGINNING, moved)
+            self._recall(self._beginning, moved)
             first = min(self._accounted[part] for path in moved for part in scope.contributors[path])
+            first = max(first, self._beginning)
             self._load(scope, moved, first, horizon)
         gone = old.contributors.keys() - scope.contributors.keys()
-        return scope, dict.fromkeys([*moved, *gone], BEGINNING)
+        return scope, dict.fromkeys([*moved, *gone], self._beginning)
 
     def _query(self, statement: str) -> pl.DataFrame:
         return self._con.execute(statement).pl()
@@ -224,7 +228,7 @@ class Alerting:
                     if at < self._minute and path in scope.measured:
                         _lower(late, path, at)
         reached = {path: min(frame.get(path, horizon) for frame in (late, cuts)) for path in late.keys() | cuts.keys()}
-        old = {path: at for path, at in reached.items() if BEGINNING < at < self._valid_from(scope, path)}
+        old = {path: at for path, at in reached.items() if self._beginning < at < self._valid_from(scope, path)}
         if old:
             self._reread(scope, old, horizon)
             for path, at in old.items():
@@ -296,7 +300,7 @@ class Alerting:
             if row["state"] == "withdrawn":
                 del self._known[row["alert"]]
         # Where the past was looked at anew, only what is open now is news.
-        anew = {path for path, at in (cuts | own).items() if at == BEGINNING}
+        anew = {path for path, at in (cuts | own).items() if at == self._beginning}
         old = {row["alert"] for row in rows if row["equipment"] in anew and row["resolved_at"] is not None}
         self._write(transaction, rows, [step for step in became if step[0] not in old])
 

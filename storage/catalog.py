@@ -10,9 +10,11 @@ import polars as pl
 from kpis.errors import StorageError
 from kpis.plant import Plant, Product
 from kpis.rollup import contributions
-from kpis.shifts import production_days, shift_instances
+from kpis.shifts import SHIFT_INSTANCES, production_days, shift_instances
 from storage.database import connect, instants
+from storage.frozen import Frozen
 from storage.ledger import Ledger
+from storage.selection import instant, text
 from storage.writer import Transaction
 
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,8 +112,8 @@ def _day(instant: int) -> date:
     return (_BEGIN + timedelta(microseconds=instant)).date()
 
 
-def write_calendars(transaction: Transaction, plant: Plant, first: date, last: date) -> None:
-    """Shifts and production days from `first` to `last`."""
+def write_calendars(transaction: Transaction, plant: Plant, first: date, last: date, frozen: Frozen | None) -> None:
+    """Shifts and production days from `first` to `last`. Shifts that began in frozen time stay as they were."""
     used = {(item.calendar, item.timezone) for item in plant.equipment.values()}
     zones = sorted({zone for _, zone in used})
     days = [production_days(zone, first, last).with_columns(timezone=pl.lit(zone)) for zone in zones]
@@ -122,4 +124,36 @@ def write_calendars(transaction: Transaction, plant: Plant, first: date, last: d
         )
         for calendar, zone in sorted((calendar, zone) for calendar, zone in used if calendar)
     ]
-    transaction.refill("shifts", instants(pl.concat(shifts), "start", "end") if shifts else pl.DataFrame())
+    rows = pl.concat(shifts) if shifts else pl.DataFrame(schema=SHIFT_INSTANCES)
+    if frozen is None:
+        transaction.refill("shifts", instants(rows, "start", "end"))
+        return
+    transaction.execute(f'DELETE FROM shifts WHERE "start" >= {instant(frozen.before)}')
+    transaction.insert("shifts", instants(rows.filter(pl.col("start") >= frozen.before), "start", "end"))
+
+
+def keep_shifts(transaction: Transaction, ledger: Ledger) -> None:
+    """The shifts of frozen time under the calendar that an equipment follows now; its results are named by them.
+
+    The table `equipment` still tells which it followed before.
+    """
+    if ledger.frozen is None:
+        return
+    follows = ", ".join(
+        f"({text(path)}, {text(item.calendar)}, {text(item.timezone)})"
+        for path, item in ledger.plant.equipment.items()
+        if item.calendar
+    )
+    if not follows:
+        return
+    transaction.execute(
+        f"""
+        INSERT INTO shifts BY NAME
+        SELECT DISTINCT n.calendar, n.timezone, s.production_date, s.shift, s."start", s."end"
+        FROM (VALUES {follows}) n(equipment, calendar, timezone) JOIN equipment q ON q.equipment = n.equipment
+        JOIN shifts s ON s.calendar = q.calendar AND s.timezone = q.timezone
+        WHERE s."start" < {instant(ledger.frozen.before)} AND NOT EXISTS (
+            FROM shifts k WHERE k.calendar = n.calendar AND k.timezone = n.timezone
+              AND k.production_date = s.production_date AND k.shift = s.shift)
+        """
+    )

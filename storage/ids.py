@@ -189,8 +189,7 @@ class SeenIds:
         return index["flush"], [FileRun(path, length) for path, length in runs.items()]
 
     def _unfit(self) -> tuple[int, list[FileRun]]:
-        for path in (self._folder / _INDEX, *self._folder.glob("*.run")):
-            path.unlink(missing_ok=True)
+        forget(self._folder)
         return 0, []
 
     def _write_index(self, flush: int) -> None:
@@ -213,6 +212,12 @@ class SeenIds:
             "SELECT writer FROM writers WHERE after_flush < ? ORDER BY after_flush DESC LIMIT 1", [flush]
         ).fetchall()
         return str(rows[0][0]) if rows else None
+
+
+def forget(folder: Path) -> None:
+    """Take away the files of a store that nobody has open: they are made again from the events that it has by then."""
+    for path in (folder / _INDEX, *folder.glob("*.run")):
+        path.unlink(missing_ok=True)
 
 
 def _probes() -> list[int]:

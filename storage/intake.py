@@ -8,6 +8,7 @@ import polars as pl
 from kpis.event_lines import as_lines
 from kpis.events import EVENTS, REJECTED, canonical_content
 from storage.database import Connection, bound
+from storage.frozen import REASON, Frozen
 from storage.history import EVENT_FIELDS, events_of, first_accounted
 from storage.ids import SeenIds, keys, repeated
 from storage.ledger import ACCOUNTABLE, Ledger, first_own, kinds_of
@@ -38,7 +39,13 @@ def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, u
     known = pl.col("equipment").is_in(list(ledger.plant.equipment))
     unknown = events.filter(~known)
     rejected = [_rejected(unknown, "unknown_equipment", "the plant file does not know this equipment")]
-    events = _identified(events.filter(known) if unknown.height else events)
+    events = events.filter(known) if unknown.height else events
+    frozen = ledger.frozen
+    if frozen is not None:
+        reached = frozen.reached()
+        rejected.append(_rejected(events.filter(reached), REASON, frozen.why))
+        events = events.filter(~reached)
+    events = _identified(events)
     batch = keys(events)
     places, flushes = ids.find(batch)
     suspect = repeated(batch).scatter(places, True)
@@ -50,9 +57,40 @@ def admit(con: Connection, ledger: Ledger, ids: SeenIds, events: pl.DataFrame, u
         rejected.append(
             _rejected(reused, "id_reused", "another event of this equipment with other content has this id; it stays")
         )
+    if frozen is not None and (new["type"] == "retract").any():
+        undoing = _undoing(con, frozen, ids, new)
+        rejected.append(_rejected(new.join(undoing, on=["equipment", "id"], how="semi"), REASON, frozen.why))
+        new = new.join(undoing, on=["equipment", "id"], how="anti", maintain_order="left")
+        batch = keys(new)
     told = ledger.told
     late = 0 if told is None else int((new["ts"] < told).sum())
     return Admitted(new, batch, pl.concat(rejected), duplicates, late)
+
+
+def _undoing(con: Connection, frozen: Frozen, ids: SeenIds, new: pl.DataFrame) -> pl.DataFrame:
+    """The retractions (`equipment`, `id`) among new events that take back what is frozen.
+
+    Of one whose target is unknown the archive is asked; if that is gone, it counts as one that came before its target,
+    but for one as old as what is frozen.
+    """
+    name, target = ["equipment", "id"], ["equipment", "target"]
+    retractions = new.filter(pl.col("type") == "retract").select(
+        *name, "ts", target=pl.col("details").str.json_path_match("$.target")
+    )
+    targets = retractions.select("equipment", id="target").unique()
+    stored = events_of(con, _asked(targets, *ids.find(keys(targets))))
+    at = pl.when(pl.col("type") == "reclassify").then("start").when(pl.col("type") != "retract").then("ts")
+    past = stored.filter(at < frozen.before).select(name)
+    known = pl.concat([stored.select(name), new.select(name)])
+    unknown = retractions.join(known, left_on=target, right_on=name, how="anti")
+    if unknown.height:
+        past = pl.concat([past, frozen.archived(unknown.select("equipment", id="target").unique())])
+    return pl.concat(
+        [
+            retractions.join(past, left_on=target, right_on=name, how="semi").select(name),
+            unknown.filter(pl.col("ts") < frozen.before).select(name),
+        ]
+    ).unique()
 
 
 def _identified(events: pl.DataFrame) -> pl.DataFrame:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
 from kpis.plant import Plant
 from kpis.work import Accounts, Work
 from storage.database import Connection, microseconds
+from storage.frozen import Frozen, frozen_of
 from storage.history import corrections
 
 ACCOUNTABLE = ("state", "count", "counter")
@@ -23,7 +25,8 @@ RANGES = pl.Schema({"equipment": pl.String, "type": pl.String, "first_ts": pl.In
 class Ledger:
     """Horizon, first accounted instants, event ranges, corrections, and when each equipment is due.
 
-    `horizon` is None in an empty store. An equipment without an entry in `due` is looked at in every flush.
+    `horizon` is None in an empty store. An equipment without an entry in `due` is looked at in every flush. `frozen`:
+    None as long as no events were moved into an archive.
     """
 
     plant: Plant
@@ -34,6 +37,7 @@ class Ledger:
     ranges: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RANGES))
     rulings: pl.DataFrame = field(default_factory=pl.DataFrame)
     retracted: pl.DataFrame = field(default_factory=pl.DataFrame)
+    frozen: Frozen | None = None
     _held: tuple[frozenset[str], pl.DataFrame] | None = field(default=None, repr=False)
     _ends: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None = field(default=None, repr=False)
 
@@ -59,8 +63,8 @@ class Ledger:
         return self._ends[2]
 
 
-def load(con: Connection, plant: Plant) -> Ledger:
-    """The ledger of a store."""
+def load(con: Connection, plant: Plant, db: Path) -> Ledger:
+    """The ledger of the store at `db`."""
     (horizon,) = con.execute("SELECT epoch_us(max(horizon)) FROM horizons").fetchall()[0]
     (flush,) = con.execute("SELECT coalesce(max(flush), 0) FROM flushes").fetchall()[0]
     accounted = con.execute(
@@ -76,6 +80,7 @@ def load(con: Connection, plant: Plant) -> Ledger:
         ranges=ranges,
         rulings=rulings,
         retracted=retracted,
+        frozen=frozen_of(con, db),
     )
 
 

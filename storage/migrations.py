@@ -6,8 +6,10 @@ from typing import Any, Final
 import duckdb
 
 from kpis.errors import StorageError
+from storage.frozen import RETENTIONS
 from storage.schema import TABLES, VERSION
 from storage.tables import comment
+from storage.writer import SUMS
 
 Migration = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -25,11 +27,11 @@ _LATER: Final = {
     "alert_actions",
     "hour_notes",
 }
-_SUMS: Final = {"summed_days", "summed_time", "summed_pieces"}
+_NEWEST: Final = {*SUMS, RETENTIONS.name}
 
 
 def _tables(con: duckdb.DuckDBPyConnection) -> None:
-    _create(con, {table.name for table in TABLES} - _LATER - _SUMS)
+    _create(con, {table.name for table in TABLES} - _LATER - _NEWEST)
 
 
 def _recoveries(con: duckdb.DuckDBPyConnection) -> None:
@@ -53,7 +55,7 @@ def _create(con: duckdb.DuckDBPyConnection, names: set[str]) -> None:
             con.execute(statement)
 
 
-def _day_sums(con: duckdb.DuckDBPyConnection) -> None:
+def _sums_and_retentions(con: duckdb.DuckDBPyConnection) -> None:
     known = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     _create(con, {table.name for table in TABLES} - known)
 
@@ -61,7 +63,7 @@ def _day_sums(con: duckdb.DuckDBPyConnection) -> None:
 MIGRATIONS: Final[tuple[tuple[int, str, Migration], ...]] = (
     (1, "tables", _tables),
     (2, "recoveries", _recoveries),
-    (3, "day sums", _day_sums),
+    (3, "sums and retentions", _sums_and_retentions),
 )
 
 

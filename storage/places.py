@@ -32,6 +32,11 @@ class Places:
         return self.folder / "ids"
 
     @property
+    def archive(self) -> Path:
+        """The folder of events that were moved out of the store, unless another is named."""
+        return self.folder / "archive"
+
+    @property
     def reports(self) -> Path:
         """The folder of shift reports that were signed off."""
         return self.folder / "reports"

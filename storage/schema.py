@@ -1,6 +1,7 @@
 """Tables of the store, each with what a row and a column mean. There are no keys, indexes or computed defaults:
 the writer keeps rows unique, and DuckDB files with indexes grow and attach badly."""
 
+from storage.frozen import RETENTIONS
 from storage.tables import Table
 
 VERSION = 3
@@ -395,4 +396,5 @@ TABLES = (
             ("window_start", "TIMESTAMPTZ", "first minute with such pieces"),
         ),
     ),
+    RETENTIONS,
 )

@@ -115,7 +115,7 @@ class Store:
         self._writer = self._file.cursor()
         self._writer.execute("SET TimeZone = 'UTC'")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
-        self._ledger = load(self._con, plant)
+        self._ledger = load(self._con, plant, path)
         self._memory = Memory.empty()
         self._summed = SummedDays.load(self._con)
         self._alerting = Alerting(self._writer, plant, clock)
@@ -304,7 +304,7 @@ class Store:
             catalog.write_equipment(transaction, after)
         days = catalog.days_of(after)
         if days and days != self._days:
-            catalog.write_calendars(transaction, after.plant, *days)
+            catalog.write_calendars(transaction, after.plant, *days, after.frozen)
             self._days = days
 
     def _settle(self, plant_path: str, migrated: bool) -> None:
@@ -318,7 +318,7 @@ class Store:
         try:
             if anew:
                 # Should it end before all is made anew, the next one sees that no plant file is in force.
-                transaction.clear_results()
+                transaction.clear_results(self._ledger.frozen)
                 transaction.commit()
                 self._summed = SummedDays()
                 transaction = self._transaction(transaction)
@@ -327,10 +327,11 @@ class Store:
                 self._recompute(transaction)
                 self.rebuilt = True
             catalog.write_plant(transaction, plant, plant_path)
+            catalog.keep_shifts(transaction, self._ledger)
             catalog.write_equipment(transaction, self._ledger)
             self._days = catalog.days_of(self._ledger)
             if self._days:
-                catalog.write_calendars(transaction, plant, *self._days)
+                catalog.write_calendars(transaction, plant, *self._days, self._ledger.frozen)
             create_views(self._writer, plant)
             transaction.commit()
             transaction.wait()
@@ -372,14 +373,14 @@ class Store:
         return len(due[at_most:])
 
     def _recompute(self, transaction: Transaction, first: int | None = None, last: int | None = None) -> int:
-        horizon, changed = self._ledger.horizon, 0
+        horizon, frozen, changed = self._ledger.horizon, self._ledger.frozen, 0
         if horizon is None:
             return 0
         for path, accounted in self._ledger.accounted.items():
             if self._interrupted():
                 msg = "interrupted while results were made anew"
                 raise Interrupted(msg, hint="the same command starts that again")
-            start = max(accounted, first if first is not None else accounted)
+            start = max(at for at in (accounted, first, frozen.before if frozen else None) if at is not None)
             end = min(horizon + 1, last if last is not None else horizon + 1)
             if start >= end:
                 continue

@@ -10,7 +10,9 @@ import polars as pl
 from kpis.work import PIECES, Accounts, Work, floor_minute
 from storage.changes import changed_pieces, changed_time
 from storage.database import instants, microseconds, streamed
+from storage.frozen import Frozen
 from storage.history import EVENT_FIELDS
+from storage.selection import instant
 
 SUMS: Final = ("summed_time", "summed_pieces", "summed_days")
 FEW: Final = 2
@@ -175,12 +177,21 @@ class Transaction:
         """Take a commit out of their record: a later one stands for it."""
         self._con.execute("DELETE FROM flushes WHERE flush = ?", [flush])
 
-    def clear_results(self) -> None:
-        """Forget everything that is made from the events, and that a plant file made it."""
+    def clear_results(self, frozen: Frozen | None) -> None:
+        """Forget everything that is made from the events in the store, and that a plant file made it.
+
+        What is frozen stays; an interval that goes on after it ends with it, until what follows is known.
+        """
         for table in ("plants", "alert_rules"):
             self._con.execute(f"UPDATE {table} SET fingerprint = ''")
-        for table in ("intervals", "count_elements", "stops", *SUMS):
+        for table in SUMS:
             self._con.execute(f'DELETE FROM "{table}"')
+        for table, at in (("intervals", "start"), ("count_elements", "window_start"), ("stops", "start")):
+            since = f' WHERE "{at}" >= {instant(frozen.before)}' if frozen else ""
+            self._con.execute(f'DELETE FROM "{table}"{since}')
+        if frozen:
+            line = instant(frozen.before)
+            self._con.execute(f'UPDATE intervals SET "end" = {line} WHERE "end" IS NULL OR "end" > {line}')
 
     def commit(self) -> None:
         """Make all of it durable, at once, in the thread of its own; `wait` tells when and whether it is."""

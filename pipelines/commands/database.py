@@ -1,12 +1,14 @@
 """Commands that look after the store: access for other programs, health, copies."""
 
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from pipelines.options import Db, Output
 from pipelines.output import Column, Format, emit, plain, write_table, write_text
@@ -105,6 +107,65 @@ def restore(
     if done.lost:
         first, last = done.lost
         print(f"left out: messages {first:,} to {last:,}, which are in no journal any more", file=sys.stderr)
+
+
+def retain(
+    db: Db,
+    keep: Annotated[
+        str | None, typer.Option(help="How much of the past stays, such as 400d, counted from the newest event.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(help="First production day that stays, such as 2026-01-01.", metavar="DATE")
+    ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the files; default: archive in the folder beside the store.", metavar="DIR"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
+    """Move old events out of the store into Parquet files; all results stay as they are.
+
+    From then on what would change the time before that day is rejected as before_retention: late events, corrections,
+    retractions. The store must not be in use.
+
+    Examples:
+      oeeflow db retain --db kpi.duckdb --keep 400d --dry-run
+      oeeflow db retain --db kpi.duckdb --keep 400d
+      oeeflow db retain --db kpi.duckdb --before 2026-01-01 --archive /archive/ulm
+    """
+    from datetime import UTC, datetime
+
+    from pipelines.archiving import first_day
+    from storage.retention import retain as move
+    from storage.retention import tried
+
+    choose = first_day(keep, before)
+    if dry_run:
+        done = tried(db, choose, archive)
+    else:
+        with Console(stderr=True).status("looking what there is") as status:
+            done = move(
+                db,
+                choose,
+                archive,
+                lambda: datetime.now(UTC),
+                lambda part: status.update(f"archiving {part.first_day} to {part.until}"),
+            )
+    if not done.parts:
+        print(f"there are no events before {done.until} to archive", file=sys.stderr)
+        return
+    rows = [{**asdict(part), "days": f"{part.first_day} to {part.until}"} for part in done.parts]
+    columns = [Column("days", plain("days")), Column("events", plain("events"), right=True)]
+    columns += [Column("rejected", plain("rejected"), right=True), Column("bytes", plain("bytes"), right=True)]
+    write_table(rows, columns[:3] if dry_run else columns)
+    events, size = (sum(getattr(part, name) for part in done.parts) for name in ("events", "bytes"))
+    moved = "would be moved" if dry_run else f"({size / 1e6:,.1f} MB) moved"
+    print(f"{events:,} events before {done.until} {moved} to {done.folder}", file=sys.stderr)
+    print(f"{done.kept:,} of those before it stay in the store too: later figures need them", file=sys.stderr)
+    if not dry_run:
+        print(f"{done.free / 1e6:,.1f} MB are free in the store for what comes", file=sys.stderr)
+    if done.note:
+        print(f"no snapshot of the store as it is now: {done.note}", file=sys.stderr)
 
 
 def export(

@@ -9,6 +9,7 @@ import polars as pl
 from kpis.errors import SourceError
 from kpis.event_checks import validate
 from pipelines.sources.chunk import Chunk
+from storage.archive import FORM
 
 _NEEDED: Final = ("ts", "equipment", "type")
 
@@ -28,6 +29,8 @@ def read(path: Path, start: int, rows: int) -> Iterator[Chunk]:
     if missing:
         message = f"{path}: there is no column {', '.join(missing)}"
         raise SourceError(message, hint="a Parquet file of events has a column for each field")
+    # What oeeflow archived itself has all details of an event in one column: they are what they were.
+    archived = pl.read_parquet_metadata(path).get("oeeflow") == FORM
     size = path.stat().st_size
     for offset in range(start, total, rows):
         try:
@@ -35,7 +38,8 @@ def read(path: Path, start: int, rows: int) -> Iterator[Chunk]:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _damaged(path, error) from error
         end = offset + given.height
-        events, rejected = validate(given, pl.int_range(offset + 1, end + 1, eager=True))
+        fields, details = (given.drop("details"), given["details"]) if archived else (given, None)
+        events, rejected = validate(fields, pl.int_range(offset + 1, end + 1, eager=True), details=details)
         yield Chunk(events, _with_raw(rejected, given, offset), end, size * end // total)
 
 
