@@ -1,6 +1,6 @@
 """The time whose events are in an archive: its results stay, and what would change them can no longer be taken in.
 
-See docs/adr/0013-retention-freezes-results.md; `storage.retention` moves events into the archive.
+See docs/adr/0014-retention-freezes-results.md; `storage.retention` moves events into the archive.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from kpis.errors import OeeflowError, StorageError
 from kpis.plant import load_plant
 from storage.access import Access
+from storage.frozen import located
 from storage.places import Places
 from storage.recovery import JOURNAL
 from storage.schema import VERSION
@@ -57,6 +58,7 @@ def findings(path: Path) -> Iterator[Finding]:
             yield Finding("warning", "reading", access.way.note, "start the engine, or wait until it answers")
         for look in (_plant, _events, _rejected, _positions, _sources, _recoveries):
             yield from look(lambda statement: access.query(statement).rows())
+        yield from _retention(lambda statement: access.query(statement).rows(), path)
     except StorageError as error:
         yield Finding("error", "reading", str(error), error.hint or "")
     finally:
@@ -134,6 +136,22 @@ def _events(query: Query) -> Iterator[Finding]:
     horizons = query("SELECT horizon FROM horizons")
     reached = f"{horizons[0][0]:%Y-%m-%d %H:%M:%S} UTC" if horizons else "nothing yet"
     yield Finding("ok", "events", f"{events:,}, accounted up to {reached}")
+
+
+def _retention(query: Query, path: Path) -> Iterator[Finding]:
+    rows = query("SELECT line, file, events FROM retentions ORDER BY line")
+    if not rows:
+        return
+    text = f"{sum(row[2] for row in rows):,} events before {rows[-1][0]:%Y-%m-%d %H:%M} UTC are archived"
+    files = [located(path, file) for _, file, _ in rows if file is not None]
+    gone = [file for file in files if not file.exists()]
+    if gone:
+        advice = "put them back: without them a retraction of what is in them is taken for one that came too early"
+        yield Finding(
+            "warning", "archive", f"{text}; {len(gone)} of its {len(files)} files are gone: {gone[0]} …", advice
+        )
+    else:
+        yield Finding("ok", "archive", f"{text}, in {len(files)} files")
 
 
 def _rejected(query: Query) -> Iterator[Finding]:

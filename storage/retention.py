@@ -1,4 +1,4 @@
-"""Events older than a line go into an archive; results stay. See docs/adr/0013-retention-freezes-results.md.
+"""Events older than a line go into an archive; results stay. See docs/adr/0014-retention-freezes-results.md.
 
 Month by month: the files of a month are on disk and read again before one transaction takes the events out of the
 store and notes the line they are before. Ended at any point, events are in the store or in the archive, or in both,

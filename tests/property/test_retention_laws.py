@@ -1,17 +1,18 @@
 """Laws of retention: a store whose old events were archived goes on as if they were still in it."""
 
 import os
-import re
 from pathlib import Path
 from random import Random
 
 import polars as pl
 import pytest
 
+from kpis.accounting import account
 from kpis.plant import load_plant
 from pipelines.sources.parquet_files import read
 from storage.places import Places
-from tests.engine import Batch, account, dump, fill, opened, queried, take_in, unequal
+from storage.store import Batch
+from tests.engine import dump, fill, opened, queried, unequal
 from tests.random_logs import Event
 from tests.retained import archived_before, instants, later, results, some_line
 from tests.strategies import Case, duplicated, random_case, shuffled, split
