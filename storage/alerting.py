@@ -221,7 +221,8 @@ class Alerting:
         for frame, direct in changes:
             # What is after the last minute that was measured is not measured differently.
             rows = frame if direct else frame.filter(pl.col("at") < self._minute)
-            for part, at in rows.iter_rows():
+            for part, changed in rows.iter_rows():
+                at = max(changed, self._beginning)
                 for path in scope.concerns.get(part, ()):
                     if direct:
                         _lower(cuts, path, at)

@@ -69,10 +69,10 @@ def db(tmp_path: Path) -> Path:
     return path
 
 
-def taken(db: Path, *events: Event) -> Outcome:
-    plant = load_plant(PLANT)
-    with opened(db, plant) as store:
-        return take_in(store, plant, events)
+def taken(db: Path, *events: Event, plant: str = PLANT) -> Outcome:
+    known = load_plant(plant)
+    with opened(db, known) as store:
+        return take_in(store, known, events)
 
 
 def ids(db: Path) -> set[str]:
@@ -183,3 +183,61 @@ def test_another_plant_file_counts_from_the_line_on(db: Path) -> None:
     assert spent[0] == {"category": "down", "us": 2.5 * HOUR}
     assert {row["category"]: row["us"] for row in spent}["planned"] == HOUR
     assert {row["category"]: row["us"] for row in spent}["idle"] == HOUR
+
+
+SHIFTS = """
+[[shifts]]
+calendar = "{calendar}"
+name = "{name}"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+start = {start}:00:00
+end = 22:00:00
+"""
+
+
+def test_frozen_shifts_stay_whatever_the_calendar_is_now(tmp_path: Path) -> None:
+    # 1970-01-01 was a Thursday: three days with a shift from 6 to 22, the line is at the start of the third.
+    path = tmp_path / "kpi.duckdb"
+    plant = PLANT.replace('level = "unit"', 'level = "unit"\ncalendar = "c"')
+    log = [state(12 * n, f"s{n}", ("producing", "down")[n % 2]) for n in range(7)]
+    fill(path, plant + SHIFTS.format(calendar="c", name="day", start="06"), [log])
+    frozen = "window_end <= make_timestamptz(48 * 3600000000)"
+    query = f"SELECT * EXCLUDE (changed_at) FROM kpi_shift WHERE {frozen} ORDER BY ALL"
+    before = queried(path, query)
+    assert [row["shift"] for row in before if row["equipment"] == UNIT and row["shift"]] == [
+        "1970-01-01/day",
+        "1970-01-02/day",
+    ]
+    archived_before(path, load_plant(plant + SHIFTS.format(calendar="c", name="day", start="06")), 48 * HOUR)
+    for calendar, name in (("c", "late"), ("other", "day")):
+        changed = plant.replace('calendar = "c"', f'calendar = "{calendar}"')
+        changed += SHIFTS.format(calendar=calendar, name=name, start="08")
+        with opened(path, load_plant(changed)) as store:
+            assert store.rebuilt
+        assert queried(path, query) == before
+        rows = queried(
+            path, f"SELECT shift, window_start FROM kpi_shift WHERE equipment = '{UNIT}' AND shift IS NOT NULL"
+        )
+        assert {row["shift"]: row["window_start"] for row in rows}[f"1970-01-03/{name}"] == 56 * HOUR
+
+
+def test_alerts_of_frozen_time_stay_and_no_silence_is_made_up(tmp_path: Path) -> None:
+    path = tmp_path / "kpi.duckdb"
+    rule = '[[alerts]]\nname = "quiet"\nequipment = "{unit}"\nseverity = "warning"\nwhen = {{ silence = "{long}" }}\n'
+    plant = PLANT + rule.format(unit=UNIT, long="2h")
+    # Heard every hour but from 3 to 6, and from 20 on.
+    log = [event(n, "count", f"c{n}", good=1) for n in range(21) if n not in (4, 5)] + [state(0, "s", "producing")]
+    alerts = "SELECT since, resolved_at FROM alerts WHERE state <> 'withdrawn' ORDER BY since"
+    fill(path, plant, [log])
+    with opened(path, load_plant(plant)) as store:
+        take_in(store, load_plant(plant), [], horizon=24 * HOUR)
+    told = queried(path, alerts)
+    assert [row["since"] for row in told] == [5 * HOUR, 22 * HOUR]
+    archived_before(path, load_plant(plant), LINE * HOUR)
+    assert taken(path, event(25, "count", "c25", good=1), plant=plant).taken == 1
+    again = queried(path, alerts)
+    assert [row["since"] for row in again] == [5 * HOUR, 22 * HOUR]
+    assert again[0] == told[0]
+    # Other rules look at what is not frozen: the silence of old is neither found again nor taken back.
+    assert taken(path, event(26, "count", "c26", good=1), plant=PLANT + rule.format(unit=UNIT, long="3h")).taken == 1
+    assert [row["since"] for row in queried(path, alerts)] == [5 * HOUR, 23 * HOUR]
