@@ -45,7 +45,8 @@ class Explanation:
 
     `row` is the KPI row. `contributors` are the equipment whose elements it sums up, with what each gives. `intervals`
     make its time, `pieces` its counts, `events` are those in its time, those in force at its start and the
-    corrections of it; `changes` are the commits that changed it later.
+    corrections of it; `changes` are the commits that changed it later. `archived_before`: where events of the window
+    are in an archive, the instant that this is so up to; what was in force at its start is not told then.
     """
 
     row: dict[str, Any]
@@ -54,6 +55,7 @@ class Explanation:
     pieces: pl.DataFrame
     events: pl.DataFrame
     changes: pl.DataFrame
+    archived_before: datetime | None = None
 
     def time_by_account(self) -> pl.DataFrame:
         """How much time, in how many intervals, is in each account."""
@@ -77,13 +79,16 @@ def explain(
     )
     near = _near(grain, row, contributors)
     intervals = _intervals(reader, grain, row, near)
+    line = reader.query("SELECT max(line) AS line FROM retentions").item()
+    archived = line is not None and _extent(row, intervals)[0] < line
     return Explanation(
         row,
         contributors,
         intervals,
         _pieces(reader, grain, row, near),
-        _events(reader, row, intervals),
+        _events(reader, row, intervals, archived=archived),
         _changes(reader, row, contributors),
+        line if archived else None,
     )
 
 
@@ -161,7 +166,7 @@ def _pieces(reader: Reader, grain: Grain, row: dict[str, Any], near: str) -> pl.
     )
 
 
-def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame) -> pl.DataFrame:
+def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame, *, archived: bool) -> pl.DataFrame:
     """Events of the contributors, and those from above that hold for them; `role` says why an event is there."""
     start, end = (_us(at) for at in _extent(row, intervals))
     hearers = reader.query(
@@ -175,19 +180,17 @@ def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame) -> pl.
     pairs = ", ".join(f"({text(hearer)}, {text(speaker)})" for hearer, speaker in hearers.sort("hearer").rows())
     heard = f"hearers(hearer, speaker) AS (VALUES {pairs}), {_HEARD}"
     first, last = instant(start), instant(end)
-    found = [
-        reader.query(
-            f"""
-            WITH {heard}
-            SELECT {_EVENT}, 'in the window' AS role, retracted FROM heard
-            WHERE type <> 'reclassify' AND ts >= {first} AND ts < {last}
-            UNION
-            SELECT {_EVENT}, 'corrects the window', retracted FROM ruled
-            WHERE "start" < {last} AND "end" > {first}
-            """
-        ),
-        _in_force(reader, heard, start),
-    ]
+    within = reader.query(
+        f"""
+        WITH {heard}
+        SELECT {_EVENT}, 'in the window' AS role, retracted FROM heard
+        WHERE type <> 'reclassify' AND ts >= {first} AND ts < {last}
+        UNION
+        SELECT {_EVENT}, 'corrects the window', retracted FROM ruled
+        WHERE "start" < {last} AND "end" > {first}
+        """
+    )
+    found = [within] if archived else [within, _in_force(reader, heard, start)]
     return pl.concat(found).unique().sort("ts", "equipment", "id", "role")
 
 

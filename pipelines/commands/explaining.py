@@ -245,6 +245,8 @@ def _print_rows(store: Opened, found: "Explanation") -> None:
             Column("role", lambda row: "retracted" if row["retracted"] else row["role"]),
         ],
     )
+    if found.archived_before:
+        write_text(f"\nmost events before {found.archived_before:%Y-%m-%d %H:%M} UTC are in the archive")
     changes = [unit, Column("changed at", local("committed_at", zone)), Column("by", plain("source"))]
     _section("changed by later events", found.changes.to_dicts(), changes)
 
