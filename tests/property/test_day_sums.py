@@ -38,6 +38,7 @@ SAME = {
 
 
 def days(store: Store) -> int:
+    store.settle()
     return len(store.connection.execute("FROM summed_days").fetchall())
 
 

@@ -64,7 +64,8 @@ def db(tmp_path: Path, plant: Plant) -> Path:
 
 
 def summed(store: Store) -> list[int]:
-    """The days of March, and the last ones of February."""
+    """The days of March, and the last ones of February, when what was committed is durable."""
+    store.settle()
     rows = store.connection.execute("SELECT day(production_date) FROM summed_days ORDER BY production_date").fetchall()
     return [day for (day,) in rows]
 
