@@ -51,6 +51,7 @@ def test_what_comes_later_gives_what_it_would_have_given(seed: int, tmp_path: Pa
     if any(Places(archived).archive.glob("*.parquet")):
         both = f"SELECT * EXCLUDE (flush) FROM events UNION SELECT {columns} FROM {archive} ORDER BY ALL"
         with opened(archived, plant) as store:
+            store.settle()
             rows = store.connection.execute(both).pl()
         assert rows.with_columns(pl.col(pl.Datetime("us", "UTC")).cast(pl.Int64)).to_dicts() == everything
 
