@@ -20,6 +20,7 @@ _BEFORE: Final = 3
 """days from the one of an instant back to its production day: a shift may end two dates after its own, and a local date
 is at most one off that in UTC."""
 _AFTER: Final = 1
+"""days on to it"""
 _OVER: Final = 5
 """days from one that is summed to that of the horizon: nothing on time changes it, and no interval in it is open."""
 
