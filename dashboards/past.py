@@ -1,16 +1,31 @@
 """What pages about the past begin with: a head, the filters, and the sums of what they select."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
+import polars as pl
 import streamlit as st
 
 from dashboards import cards, filters, frame, reading, texts
 from dashboards.board import Board, Row
 from storage import slices
+from storage.reader import Reader
 from storage.slices import Slice
 
 KEEP_S: Final = 30
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a slice of the past; `key` names it with all that it depends on."""
+
+    key: Hashable
+    compute: Callable[[Reader], pl.DataFrame]
+
+
+Asked = Callable[[Slice, str], Question]
+"""A question about what is selected, by the OEE definition that it is shown by."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +37,35 @@ class Past:
     sums: Row
 
 
-def selected(board: Board, title: str) -> Past | None:
-    """The head of a page, its filters, and what they select; None: there is nothing in it, which is said."""
+def whole(chosen: Slice, definition: str) -> Question:
+    """The sums of the slice."""
+    return Question(("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition))
+
+
+def by_day(chosen: Slice, definition: str) -> Question:
+    """The sums of each of its days."""
+    return Question(
+        ("trend", chosen, definition), lambda reader: slices.sums(reader, chosen, definition, "production_date")
+    )
+
+
+def answer(question: Question) -> pl.DataFrame:
+    """What the store answers, or answered a short time ago. Raises StorageError."""
+    return reading.read(question.key, question.compute, keep_s=KEEP_S)
+
+
+def selected(board: Board, title: str, *, of_any: tuple[Asked, ...], of_days: tuple[Asked, ...]) -> Past | None:
+    """The head of a page, its filters, and what they select; None: there is nothing in it, which is said.
+
+    The questions that the page is about to ask are asked ahead, those `of_days` when there are several days.
+    """
     frame.head(title, board, board.plant.name)
     chosen, definition = filters.chosen(board), filters.definition(board)
-    found = reading.read(
-        ("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition), keep_s=KEEP_S
-    )
+    several = chosen.first != chosen.last
+    for ask in (whole, *of_any, *(of_days if several else ())):
+        question = ask(chosen, definition)
+        reading.ahead(question.key, question.compute, keep_s=KEEP_S)
+    found = answer(whole(chosen, definition))
     if found.is_empty():
         st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
         return None

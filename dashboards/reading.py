@@ -6,6 +6,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Final, TypeVar, cast
 import streamlit as st
 
 from dashboards.board import Board, load
-from kpis.errors import StorageError
+from kpis.errors import OeeflowError, StorageError
 from kpis.plant import Plant, load_plant
 from storage.places import Places
 from storage.reader import Reader
@@ -26,6 +28,8 @@ KEEP_S: Final = 2
 what a page shows when it renews itself is less than three seconds old."""
 _KEPT: Final = 64
 _LOOK_EVERY_S: Final = 1.0
+_AT_ONCE: Final = 4
+"""questions asked ahead at a time, of all pages together"""
 
 Value = TypeVar("Value")
 
@@ -48,6 +52,7 @@ class Store:
         self._asking: dict[Hashable, threading.Lock] = {}
         self._version: Hashable = None
         self._looked = -math.inf
+        self._asker = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ahead")
 
     def read(self, key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
         """What `compute` makes of the store, or what it made for the same key and version, or less than `keep_s` ago.
@@ -64,6 +69,18 @@ class Store:
                 known = _Answer(compute(self._reader), version, time.monotonic())
             self._keep(key, known)
         return cast(Value, known.value)  # a key belongs to one question
+
+    def ahead(self, key: Hashable, compute: Callable[[Reader], object], keep_s: float = 0) -> None:
+        """Begin to ask what `read` is about to be asked: then it waits for this answer, or has it already.
+
+        So a page asks all its questions at once, and the engine answers several at a time.
+        """
+
+        def ask() -> None:
+            with suppress(OeeflowError):  # `read` asks again, and says so
+                self.read(key, compute, keep_s)
+
+        self._asker.submit(ask)
 
     def last(self, key: Hashable) -> object:
         """The last answer to a question, however old; None: there is none."""
@@ -84,6 +101,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the store."""
+        self._asker.shutdown(cancel_futures=True)
         self._reader.close()
 
     def _keep(self, key: Hashable, answer: _Answer) -> None:
@@ -129,6 +147,11 @@ def places() -> Places:
 def read(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
     """The store's answer; see Store.read. `key` names the question with all that it depends on."""
     return store().read(key, compute, keep_s)
+
+
+def ahead(key: Hashable, compute: Callable[[Reader], object], keep_s: float = 0) -> None:
+    """Begin to ask what will be read; see Store.ahead."""
+    store().ahead(key, compute, keep_s)
 
 
 def ask(compute: Callable[[Reader], Value]) -> Value:

@@ -9,6 +9,7 @@ import duckdb
 from kpis.errors import StorageError
 
 _EXPLAIN: Final = re.compile(r"^\s*explain\s+(analyze\s+)?", re.IGNORECASE)
+_WORD: Final = re.compile(r"\w+")
 _CALLED: Final = re.compile(r'"function_name":"([^"]*)"')
 _HARMLESS: Final = ("range", "generate_series", "unnest", "repeat", "json_each", "json_tree", "icu_calendar_names")
 _CATALOG: Final = "columns constraints databases dependencies functions indexes schemas sequences tables types views"
@@ -22,6 +23,8 @@ def check(con: duckdb.DuckDBPyConnection, statement: str) -> None:
     Only a statement that selects can be serialized; what it calls is looked up in that, so comments and quotes hide
     nothing. Files, settings and extensions are shut off besides (`restrict`).
     """
+    if _is_plain(con, statement):
+        return
     asked = _EXPLAIN.sub("", statement)
     tree = str(con.execute("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [asked]).fetchall()[0][0])
     if tree.startswith('{"error":true'):
@@ -33,6 +36,20 @@ def check(con: duckdb.DuckDBPyConnection, statement: str) -> None:
         if name.lower() in _denied():
             msg = f"{name}() is not for readers"
             raise StorageError(msg, hint='query the tables and views; `oeeflow sql "SHOW TABLES"` lists them')
+
+
+def _is_plain(con: duckdb.DuckDBPyConnection, statement: str) -> bool:
+    """Whether it is one that selects, and no word in it is the name of what is denied.
+
+    That holds for nearly all that pages ask, and costs a fifth of looking into the tree.
+    """
+    if not _denied().isdisjoint(_WORD.findall(statement.lower())):
+        return False
+    try:
+        found = con.extract_statements(statement)
+    except duckdb.Error:
+        return False
+    return len(found) == 1 and found[0].type == duckdb.StatementType.SELECT
 
 
 def _refuse(con: duckdb.DuckDBPyConnection, statement: str) -> None:

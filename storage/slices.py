@@ -198,17 +198,23 @@ def choices(reader: Reader, chosen: Slice) -> dict[str, list[str]]:
 def worked(reader: Reader, equipment: str, first: date, last: date) -> list[str]:
     """The shifts of an equipment on these production days, such as `2026-03-24/late`, the newest first.
 
-    `2026-03-24/-` is the time of that day outside every shift: it is there if there was anything to do or to count.
+    `2026-03-24/-` is the time of that day outside every shift, behind its shifts: it is there if there was anything
+    to do or to count.
     """
     rows = reader.query(
         f"""
         WITH {_narrowed(Slice(equipment, first, last))}, found AS (
-            SELECT production_date, shift, "start" FROM intervals_now
-            WHERE e > s AND (shift IS NOT NULL OR account <> 'unscheduled')
-            UNION ALL SELECT production_date, shift, window_start FROM count_elements
+            SELECT production_date, shift FROM time_by_day
+            WHERE us > 0 AND (shift IS NOT NULL OR account <> 'unscheduled')
+            UNION SELECT production_date, shift FROM pieces_by_day
+        ), begun AS (
+            SELECT s.production_date, s.shift, min(s."start") AS "start" FROM shifts s
+            JOIN equipment q ON q.calendar = s.calendar AND q.timezone = s.timezone
+            JOIN contributors c ON c.contributor = q.equipment GROUP BY s.production_date, s.shift
         )
-        SELECT production_date || '/' || coalesce(shift, '{OUTSIDE}') AS name FROM found
-        GROUP BY production_date, shift ORDER BY production_date DESC, min("start") DESC, name
+        SELECT f.production_date || '/' || coalesce(f.shift, '{OUTSIDE}') AS name
+        FROM found f LEFT JOIN begun b ON b.production_date = f.production_date AND b.shift = f.shift
+        ORDER BY f.production_date DESC, b."start" DESC NULLS LAST, name
         """
     )
     return rows["name"].to_list()

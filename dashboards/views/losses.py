@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboards import cards, charts, frame, losses, past, reading, texts
 from dashboards.board import Board, Row, micros
+from dashboards.past import Question
 from kpis.formats import clock_duration, count, day, duration, moment, percent
 from storage import boards, slices
 from storage.slices import Slice
@@ -17,7 +18,7 @@ _STOPS = 200
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    asked = past.selected(board, texts.LOSSES)
+    asked = past.selected(board, texts.LOSSES, of_any=(_six_of, _downtime_of), of_days=(_six_of_days, past.by_day))
     if asked is None:
         return
     chosen, definition, sums = asked.chosen, asked.definition, asked.sums
@@ -33,6 +34,19 @@ def screen(board: Board) -> None:
     if chosen.first != chosen.last:
         with frame.card("trend"):
             _trend(board, chosen, definition)
+
+
+def _six_of(chosen: Slice, _definition: str = "") -> Question:
+    return Question(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen))
+
+
+def _six_of_days(chosen: Slice, _definition: str = "") -> Question:
+    return Question(("six by day", chosen), lambda reader: slices.six_big_losses(reader, chosen, "production_date"))
+
+
+def _downtime_of(chosen: Slice, _definition: str = "", machines: list[str] | None = None) -> Question:
+    key = ("downtime", chosen, machines is not None)
+    return Question(key, lambda reader: slices.downtime(reader, chosen, machines))
 
 
 def _headline(board: Board, chosen: Slice, sums: Row) -> str:
@@ -73,7 +87,7 @@ def _factors() -> str:
 
 def _six(chosen: Slice) -> None:
     st.html(cards.title(texts.SIX_TITLE, texts.SIX_NOTE))
-    six = reading.read(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen), keep_s=past.KEEP_S)
+    six = past.answer(_six_of(chosen))
     losing: list[int] = six["us"].to_list()
     total, most = sum(losing), max(*losing, 1)
     rows = []
@@ -99,12 +113,7 @@ def _six(chosen: Slice) -> None:
     )
     st.html(cards.table(texts.SIX_HEAD, rows))
     if chosen.first != chosen.last:
-        days = reading.read(
-            ("six by day", chosen),
-            lambda reader: slices.six_big_losses(reader, chosen, "production_date"),
-            keep_s=past.KEEP_S,
-        )
-        _chart(losses.six_by_day(days), charts.SIX, texts.SIX_TITLE, "six")
+        _chart(losses.six_by_day(past.answer(_six_of_days(chosen))), charts.SIX, texts.SIX_TITLE, "six")
 
 
 def _pareto(board: Board, chosen: Slice) -> None:
@@ -118,10 +127,7 @@ def _pareto(board: Board, chosen: Slice) -> None:
         if whole
         else None
     )
-    key = (chosen, whole)
-    downtime = reading.read(
-        ("downtime", *key), lambda reader: slices.downtime(reader, chosen, machines), keep_s=past.KEEP_S
-    )
+    downtime = past.answer(_downtime_of(chosen, machines=machines))
     with left:
         account = _picked(
             "loss",
@@ -199,11 +205,7 @@ def _stop(board: Board, row: Row) -> list[cards.Cell]:
 
 
 def _trend(board: Board, chosen: Slice, definition: str) -> None:
-    days = reading.read(
-        ("trend", chosen, definition),
-        lambda reader: slices.sums(reader, chosen, definition, "production_date"),
-        keep_s=past.KEEP_S,
-    )
+    days = past.answer(past.by_day(chosen, definition))
     st.html(cards.title(texts.TREND))
     rows = losses.trend(days, board.target(chosen.equipment, "oee"))
     if rows:

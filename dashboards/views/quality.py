@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboards import cards, charts, filters, frame, past, reading, texts, throughput
 from dashboards.board import Board, Row
+from dashboards.past import Question
 from kpis.formats import NONE, count, day, hours, percent
 from storage import slices
 from storage.slices import Slice
@@ -15,15 +16,11 @@ from storage.slices import Slice
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    asked = past.selected(board, texts.QUALITY)
+    asked = past.selected(board, texts.QUALITY, of_any=(_products_of, _rejects_of), of_days=(past.by_day,))
     if asked is None:
         return
     chosen, definition, sums = asked.chosen, asked.definition, asked.sums
-    products = reading.read(
-        ("products", chosen, definition),
-        lambda reader: slices.sums(reader, chosen, definition, "product"),
-        keep_s=past.KEEP_S,
-    ).to_dicts()
+    products = past.answer(_products_of(chosen, definition)).to_dicts()
     st.html(_headline(board, chosen, sums))
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -38,6 +35,14 @@ def screen(board: Board) -> None:
     st.html(_pace(products, sums, definition))
     if chosen.first != chosen.last:
         _yields(chosen, definition)
+
+
+def _products_of(chosen: Slice, definition: str) -> Question:
+    return Question(("products", chosen, definition), lambda reader: slices.sums(reader, chosen, definition, "product"))
+
+
+def _rejects_of(chosen: Slice, _definition: str = "") -> Question:
+    return Question(("rejects", chosen), lambda reader: slices.rejects(reader, chosen))
 
 
 def _headline(board: Board, chosen: Slice, sums: Row) -> str:
@@ -56,7 +61,7 @@ def _headline(board: Board, chosen: Slice, sums: Row) -> str:
 
 def _rejects(chosen: Slice, sums: Row) -> None:
     st.html(cards.title(texts.REJECTS, texts.REJECTS_NOTE))
-    rejects = reading.read(("rejects", chosen), lambda reader: slices.rejects(reader, chosen), keep_s=past.KEEP_S)
+    rejects = past.answer(_rejects_of(chosen))
     found = throughput.by_reason(rejects, _total(sums))
     if not found:
         st.html(cards.calm(texts.NO_REJECTS))
@@ -141,12 +146,7 @@ def _paced(name: str, row: Row, definition: str) -> list[cards.Cell]:
 
 
 def _yields(chosen: Slice, definition: str) -> None:
-    days = reading.read(
-        ("trend", chosen, definition),
-        lambda reader: slices.sums(reader, chosen, definition, "production_date"),
-        keep_s=past.KEEP_S,
-    )
-    rows = throughput.yields(days)
+    rows = throughput.yields(past.answer(past.by_day(chosen, definition)))
     if len(rows) > 1:
         with frame.card("yields"):
             st.html(cards.title(texts.YIELD_TREND))

@@ -32,8 +32,8 @@ from storage.slices import OUTSIDE, Slice
 _NAMES: Final = {**words.STEPS, **words.STATES}
 _DAY: Final = timedelta(days=1)
 _ATTEMPTS: Final = 5
-"""How often a report is read anew because the engine changed its shift meanwhile. One under way may change each time:
-then its parts may be a second apart, and it cannot be signed off yet."""
+"""How often the report of a shift that is over is read anew because the engine changed the shift meanwhile. One under
+way changes all the time: its parts may be a second apart, and it cannot be signed off yet."""
 
 Row = dict[str, Any]
 
@@ -49,7 +49,7 @@ def read(reader: Reader, equipment: str, shift: str) -> Content:
     for _ in range(_ATTEMPTS):
         row = _row(reader, chosen, shift, plant.oee_definition)
         found = _content(reader, plant, chosen, shift, row)
-        if _row(reader, chosen, shift, plant.oee_definition) == row:
+        if not found.over or _row(reader, chosen, shift, plant.oee_definition) == row:
             break
     return found
 
