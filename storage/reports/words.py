@@ -39,7 +39,7 @@ BELONGS_TO: Final = {
     "quality": "quality",
 }
 FLAGS: Final = {
-    "ideal_cycle_too_long": "faster than the ideal cycle: check the ideal cycle",
+    "ideal_cycle_too_long": "faster than the ideal cycle: check it, and whether pieces were made in unknown time",
     "no_ideal_cycle": "pieces without an ideal cycle: speed and quality cannot be told apart",
 }
 NO_REASON: Final = "no reason given"
