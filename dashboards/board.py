@@ -177,13 +177,13 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
     start = -(-now // step) * step - length
     sliding = Selection(None, None, start, start + 1)
     around = Selection(None, None, now - _LATEST_SHIFT_US, now + 1)
+    machines = contributors["contributor"].unique().to_list()
     kpi = partial(reader.kpi, definition=definition, history=False)
     # The engine answers some questions at once, each on a core of its own where there are as many.
     with ThreadPoolExecutor(_AT_ONCE) as asking:
         asked_hours = asking.submit(kpi, "hour", Selection(None, None, since, now))
         asked_shifts = asking.submit(kpi, "shift", around)
         asked_last = asking.submit(kpi, "sliding", sliding, length_us=length, step_us=step)
-        machines = contributors["contributor"].unique().to_list()
         asked_time = asking.submit(boards.hourly_time, reader, machines, since, now)
         asked_current = asking.submit(boards.current, reader, now)
         asked_unclassified = asking.submit(boards.unclassified, reader, now - HOURS * HOUR_US)

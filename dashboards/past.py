@@ -24,8 +24,8 @@ class Question:
     compute: Callable[[Reader], pl.DataFrame]
 
 
-Asked = Callable[[Slice, str], Question]
-"""A question about what is selected, by the OEE definition that it is shown by."""
+Questions = Callable[[Slice, str], list[Question]]
+"""What a page asks about what is selected, by the OEE definition that it is shown by."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,14 @@ def answer(question: Question) -> pl.DataFrame:
     return reading.read(question.key, question.compute, keep_s=KEEP_S)
 
 
-def selected(board: Board, title: str, *, of_any: tuple[Asked, ...], of_days: tuple[Asked, ...]) -> Past | None:
+def selected(board: Board, title: str, questions: Questions) -> Past | None:
     """The head of a page, its filters, and what they select; None: there is nothing in it, which is said.
 
-    The questions that the page is about to ask are asked ahead, those `of_days` when there are several days.
+    The questions that the page is about to ask are asked meanwhile.
     """
     frame.head(title, board, board.plant.name)
     chosen, definition = filters.chosen(board), filters.definition(board)
-    several = chosen.first != chosen.last
-    for ask in (whole, *of_any, *(of_days if several else ())):
-        question = ask(chosen, definition)
+    for question in questions(chosen, definition):
         reading.ahead(question.key, question.compute, keep_s=KEEP_S)
     found = answer(whole(chosen, definition))
     if found.is_empty():

@@ -18,7 +18,7 @@ _STOPS = 200
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    asked = past.selected(board, texts.LOSSES, of_any=(_six_of, _downtime_of), of_days=(_six_of_days, past.by_day))
+    asked = past.selected(board, texts.LOSSES, _questions)
     if asked is None:
         return
     chosen, definition, sums = asked.chosen, asked.definition, asked.sums
@@ -36,16 +36,21 @@ def screen(board: Board) -> None:
             _trend(board, chosen, definition)
 
 
-def _six_of(chosen: Slice, _definition: str = "") -> Question:
+def _questions(chosen: Slice, definition: str) -> list[Question]:
+    asked = [_six_of(chosen), _downtime_of(chosen, None)]
+    return asked if chosen.first == chosen.last else [*asked, _six_of_days(chosen), past.by_day(chosen, definition)]
+
+
+def _six_of(chosen: Slice) -> Question:
     return Question(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen))
 
 
-def _six_of_days(chosen: Slice, _definition: str = "") -> Question:
+def _six_of_days(chosen: Slice) -> Question:
     return Question(("six by day", chosen), lambda reader: slices.six_big_losses(reader, chosen, "production_date"))
 
 
-def _downtime_of(chosen: Slice, _definition: str = "", machines: list[str] | None = None) -> Question:
-    key = ("downtime", chosen, machines is not None)
+def _downtime_of(chosen: Slice, machines: list[str] | None) -> Question:
+    key = ("downtime", chosen, None if machines is None else tuple(machines))
     return Question(key, lambda reader: slices.downtime(reader, chosen, machines))
 
 
@@ -127,7 +132,7 @@ def _pareto(board: Board, chosen: Slice) -> None:
         if whole
         else None
     )
-    downtime = past.answer(_downtime_of(chosen, machines=machines))
+    downtime = past.answer(_downtime_of(chosen, machines))
     with left:
         account = _picked(
             "loss",

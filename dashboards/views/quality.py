@@ -16,7 +16,7 @@ from storage.slices import Slice
 
 def screen(board: Board) -> None:
     """The page from top to bottom."""
-    asked = past.selected(board, texts.QUALITY, of_any=(_products_of, _rejects_of), of_days=(past.by_day,))
+    asked = past.selected(board, texts.QUALITY, _questions)
     if asked is None:
         return
     chosen, definition, sums = asked.chosen, asked.definition, asked.sums
@@ -37,11 +37,16 @@ def screen(board: Board) -> None:
         _yields(chosen, definition)
 
 
+def _questions(chosen: Slice, definition: str) -> list[Question]:
+    asked = [_products_of(chosen, definition), _rejects_of(chosen)]
+    return asked if chosen.first == chosen.last else [*asked, past.by_day(chosen, definition)]
+
+
 def _products_of(chosen: Slice, definition: str) -> Question:
     return Question(("products", chosen, definition), lambda reader: slices.sums(reader, chosen, definition, "product"))
 
 
-def _rejects_of(chosen: Slice, _definition: str = "") -> Question:
+def _rejects_of(chosen: Slice) -> Question:
     return Question(("rejects", chosen), lambda reader: slices.rejects(reader, chosen))
 
 

@@ -50,6 +50,8 @@ def test_questions_asked_ahead_do_not_wait_for_each_other(store: Store) -> None:
 
     store.ahead("first", lambda _: meets(first, second))
     store.ahead("second", lambda _: meets(second, first))
+    assert first.wait(_PATIENCE_S)
+    assert second.wait(_PATIENCE_S)
     assert store.read("first", lambda _: False) is True, "each waits until the other is asked"
     assert store.read("second", lambda _: False) is True
 
