@@ -99,6 +99,11 @@ class Scope:
     _matches: dict[tuple[str, str | None], list[int]] = field(default_factory=dict, repr=False)
 
     @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The places of rules in the plant file, by their names."""
+        return {rule.name: number for number, rule in enumerate(self.plant.alerts)}
+
+    @cached_property
     def first_alike(self) -> tuple[int, ...]:
         """For each rule the first one of the same condition."""
         return _first_alike(self.plant)
@@ -163,8 +168,12 @@ class Scope:
     @cached_property
     def back_us(self) -> int:
         """How far back a rule may look from an instant to know what holds at it."""
-        longest = self.rules.select(pl.max_horizontal(pl.col("for_us") + pl.col("keep_us")).max()).item() or 0
-        return int(longest) + self.grace_us + self.window_us + 2 * MINUTE_US
+        return self.lasting_us + self.grace_us + self.window_us + 2 * MINUTE_US
+
+    @cached_property
+    def lasting_us(self) -> int:
+        """The longest `for` and `keep_for` of a rule together."""
+        return max((rule.for_us + rule.keep_for for rule in self.plant.alerts), default=0)
 
     @cached_property
     def grace_us(self) -> int:

@@ -196,9 +196,9 @@ def _episodes(rules: pl.DataFrame, spans: pl.DataFrame, marks: pl.DataFrame, car
         later=resolved,
     )
     fired = holds.filter(pl.col("fires").is_not_null()).unique("_kept", keep="first", maintain_order=True)
-    quiet = holds.filter(
-        pl.col("fired").is_null() & pl.col("why").is_not_null() & (pl.col("begun") + pl.col("for_us") < pl.col("end"))
-    )
+    # What comes later must not change what was suppressed before: only what has fired by then counts.
+    unfired = pl.col("fires").is_not_null().cum_sum().over("_kept") == 0
+    quiet = holds.filter(unfired, pl.col("why").is_not_null(), pl.col("begun") + pl.col("for_us") < pl.col("end"))
     alerts = pl.concat(
         [
             fired.select(

@@ -1,15 +1,11 @@
-"""Alerts from what is remembered: the conditions of rules, what quiets them, and what is told of what they raise.
+"""Alerts from what is remembered: the conditions of rules, what quiets them, and what is told of what they raise."""
 
-Also for rules that are only tried out: how often would they have fired?
-"""
-
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from kpis.alert_conditions import (
-    HELD,
     minute_spans,
     quiet_marks,
     silence_due,
@@ -18,14 +14,11 @@ from kpis.alert_conditions import (
     unheard_marks,
     unmeasured,
 )
-from kpis.alert_scope import KEY, Scope, scope_of
+from kpis.alert_scope import KEY, Scope
 from kpis.alerts import ALERTS, Topology, raise_alerts, worth
-from kpis.plant import Plant
 from kpis.work import BEGINNING, MINUTE_US
 from storage.alert_memory import AlertMemory
-from storage.alert_rows import ROWS, Row, chattering, told
-from storage.alert_silences import Query
-from storage.database import instants
+from storage.alert_rows import Row, concerned, told
 
 SETTLE_US: Final = 2_000_000
 """A minute is measured so long after its end: what is on its way then has come in."""
@@ -56,7 +49,54 @@ def known_from(scope: Scope, first: int, begun: int) -> int:
     return after((first if first <= begun else first + scope.grace_us + scope.window_us) - 1)
 
 
-def find(
+def valid_from(scope: Scope, memory: AlertMemory, accounted: Mapping[str, int], path: str) -> int | None:
+    """From when on all is remembered that decides the alerts of an equipment; None: something of it is not at all."""
+    parts = scope.contributors.get(path)
+    if parts is None:
+        return BEGINNING
+    if not memory.since.keys() >= parts:
+        return None
+    first, begun = max(memory.since[part] for part in parts), min(accounted[part] for part in parts)
+    return BEGINNING if first <= begun else known_from(scope, first, begun)
+
+
+def look(
+    scope: Scope,
+    topology: Topology,
+    memory: AlertMemory,
+    accounted: Mapping[str, int],
+    cuts: Mapping[str, int],
+    moment: Moment,
+    known: Mapping[str, Row],
+) -> tuple[list[Row], dict[str, int]]:
+    """The alerts of equipment that were not over before its cut, and when each has to be looked at again.
+
+    `known` are the rows found before, by their ids; `accounted` tells since when equipment has time of its own.
+    """
+    valid = {path: valid_from(scope, memory, accounted, path) for path in cuts if path in scope.contributors}
+    long_ago = [
+        row
+        for row in known.values()
+        if concerned(row, cuts) and row["since"] < (valid.get(row["equipment"]) or BEGINNING)
+    ]
+    carried = _alerts(scope, long_ago)
+    until = pl.Series("known_until", [valid[path] for path in carried["equipment"]], dtype=pl.Int64)
+    carried = carried.with_columns(until)
+    others = _alerts(scope, (row for row in known.values() if row["equipment"] not in cuts))
+    found, due = _find(scope, topology, memory, cuts, moment, known, carried, others)
+    return [row for row in found if concerned(row, cuts)], due
+
+
+def _alerts(scope: Scope, rows: Iterable[Row]) -> pl.DataFrame:
+    """Rows of rules that still are there as ALERTS."""
+    numbers = scope.numbers
+    found = [
+        (numbers[row["rule"]], *(row[name] for name in ALERTS.names()[1:])) for row in rows if row["rule"] in numbers
+    ]
+    return pl.DataFrame(found, schema=ALERTS, orient="row")
+
+
+def _find(
     scope: Scope,
     topology: Topology,
     memory: AlertMemory,
@@ -89,39 +129,3 @@ def find(
     rows = told(scope, found.alerts, intervals, held, known, set(carried.select(KEY).iter_rows()))
     due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())
     return rows, dict(due.iter_rows())
-
-
-def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.DataFrame:
-    """The alerts that the rules of a plant would have raised over the history of a store, by when they fired.
-
-    What they would have been suppressed by counts in; nothing is written.
-    """
-    bounds = query("SELECT epoch_us(max(horizon)) AS horizon FROM horizons")
-    begun = query("SELECT equipment, epoch_us(accounted_from) AS begun FROM equipment WHERE accounted_from IS NOT NULL")
-    accounted = {path: at for path, at in begun.iter_rows() if path in plant.equipment}
-    if bounds["horizon"].item() is None or not accounted:
-        return instants(pl.DataFrame(schema=ROWS), "since", "fired_at", "resolved_at")
-    horizon = min(at for at in (bounds["horizon"].item(), end) if at is not None)
-    scope, memory = scope_of(plant, accounted), AlertMemory.empty()
-    first = min(accounted.values())
-    first = first if start is None else max(first, start - 2 * scope.back_us)
-    line = query("SELECT epoch_us(max(line)) AS line FROM retentions")["line"].item()
-    memory.heard_from = BEGINNING if line is None else line
-    memory.load(query, list(scope.concerns), first, pieces=bool(scope.limits))
-    least = [rule.when.silence for rule in plant.alerts if rule.when.silence]
-    if least:
-        memory.listen(query, list(scope.concerns), first, min(least))
-    moment = Moment(horizon, settled(horizon))
-    begin = known_from(scope, first, min(accounted.values()))
-    nothing = pl.DataFrame(schema={name: HELD[name] for name in KEY})
-    memory.measure(scope, scope.contributors, (begin, moment.minute), horizon, nothing)
-    carried = pl.DataFrame(schema=[*ALERTS.items(), ("known_until", pl.Int64())])
-    rows, _ = find(scope, Topology(plant), memory, scope.contributors, moment, {}, carried, pl.DataFrame(schema=ALERTS))
-    chattering(rows, [])
-    chosen = [
-        {name: row.get(name) for name in ROWS.names()}
-        for row in rows
-        if start is None or (row["fired_at"] if row["fired_at"] is not None else row["since"]) >= start
-    ]
-    frame = pl.DataFrame(chosen, schema=ROWS).sort("since", "alert")
-    return instants(frame, "since", "fired_at", "resolved_at")

@@ -96,16 +96,23 @@ class AlertMemory:
         self.pieces = _whole([settled, recent])
         return _first(spans.with_columns(floor_minute(pl.col("first"))), "first")
 
-    def load(self, query: Query, contributors: Collection[str], first: int, *, pieces: bool) -> None:
-        """Read the time, and the pieces if asked for, of some contributors from an instant on."""
+    def load(self, query: Query, contributors: Collection[str], first: int, until: int | None, *, pieces: bool) -> None:
+        """Read the time, and the pieces if asked for, of some contributors from an instant on, up to another.
+
+        An interval that ends later is open, as it was then. `until` is None for all that is known by now.
+        """
         whose = f"equipment IN {texts(contributors)}"
+        last = None if until is None else instant(until)
+        end = '"end"' if last is None else f'CASE WHEN "end" <= {last} THEN "end" END'
+        begun = [f"{name} < {last}" if last is not None else "true" for name in ('"start"', "window_start")]
         intervals = query(
-            f'SELECT equipment AS contributor, "start", "end", {", ".join(_SHOWN)} FROM intervals '
-            f'WHERE {whose} AND ("end" IS NULL OR "end" > {instant(first)})'
+            f'SELECT equipment AS contributor, "start", {end} AS "end", {", ".join(_SHOWN)} FROM intervals '
+            f'WHERE {whose} AND ("end" IS NULL OR "end" > {instant(first)}) AND {begun[0]}'
         )
         made = query(
             "SELECT equipment AS contributor, window_start, quality, reason, pieces, ideal_us, no_ideal "
-            f"FROM count_elements WHERE {whose if pieces else 'false'} AND window_start >= {instant(first)}"
+            f"FROM count_elements WHERE {whose if pieces else 'false'} "
+            f"AND window_start >= {instant(first // MINUTE_US * MINUTE_US)} AND {begun[1]}"
         )
         others = ~pl.col("contributor").is_in(_named(contributors))
         intervals = pl.concat([self.intervals.filter(others), _typed(intervals, INTERVALS)])
@@ -114,9 +121,9 @@ class AlertMemory:
         self.pieces = made.sort("window_start")
         self.since.update(dict.fromkeys(contributors, first))
 
-    def listen(self, query: Query, contributors: Collection[str], first: int, least: int) -> None:
-        """Read the silences of some contributors, longer than `least` (µs), from an instant on."""
-        found = read_silences(query, contributors, first, least)
+    def listen(self, query: Query, contributors: Collection[str], first: int, until: int | None, least: int) -> None:
+        """Read the silences of some contributors, longer than `least` (µs), from an instant on, up to another."""
+        found = read_silences(query, contributors, first, until, least)
         others = ~pl.col("contributor").is_in(_named(contributors))
         known = pl.col("end").is_null() | (pl.col("end") >= self.heard_from)
         self.gaps = pl.concat([self.gaps.filter(others), found.filter(known)])

@@ -58,8 +58,7 @@ def told(
         rule = scope.plant.alerts[row["rule"]]
         path, since = row["equipment"], row["since"]
         name = alert_id(rule.name, path, since)
-        before = known.get(name, {})
-        long_ago = before if (row["rule"], path) in carried else {}
+        long_ago = known.get(name, {}) if (row["rule"], path) in carried else {}
         reason = reasons.get(number) or long_ago.get("reason")
         value = values[number] if values[number] is not None else long_ago.get("value")
         limit, target = limits.get((scope.first_alike[row["rule"]], path), (None, None))
@@ -74,8 +73,7 @@ def told(
                 "value": value,
                 "chattering": False,
                 "text": text_of(scope.plant, rule, path, since, reason=reason, value=value, limit=limit, target=target),
-                "corrects": before.get("corrects"),
-                "revision": before.get("revision", 0),
+                "corrects": None,
             }
         )
     return rows
@@ -117,6 +115,12 @@ def _limits(scope: Scope, alerts: pl.DataFrame) -> dict[tuple[int, str], tuple[f
     return found
 
 
+def concerned(row: Row, cuts: Mapping[str, int]) -> bool:
+    """Whether an alert was not over before the cut of its equipment."""
+    cut = cuts.get(row["equipment"])
+    return cut is not None and (row["resolved_at"] is None or row["resolved_at"] >= cut)
+
+
 def chattering(rows: list[Row], known: list[Row]) -> None:
     """Mark the rows that are at least the third to fire of their rule and equipment within half an hour."""
     keys = {(row["rule"], row["equipment"]) for row in rows}
@@ -149,7 +153,7 @@ def compared(
         known = old.get(name)
         if known is not None and all(known[column] == row[column] for column in _TOLD):
             continue
-        row["revision"] = 0 if known is None else known["revision"] + 1
+        row["revision"], row["corrects"] = (0, None) if known is None else (known["revision"] + 1, known["corrects"])
         row["changed_at"] = now
         replaced = None if known else next((other for other in gone if _overlap(other, row, horizon)), None)
         if replaced is not None:

@@ -20,7 +20,7 @@ _NOTHING: Final = pl.DataFrame(schema=CHANGES)
 _SILENCES: Final = """
     WITH signs AS (
         SELECT DISTINCT e.equipment AS contributor, e.ts FROM events e
-        WHERE e.equipment IN {whose} AND e.ts >= {first} AND e.type NOT IN ('reclassify', 'retract')
+        WHERE e.equipment IN {whose} AND e.ts >= {first} AND {known} AND e.type NOT IN ('reclassify', 'retract')
           AND NOT EXISTS (FROM corrections c WHERE c.type = 'retract' AND c.equipment = e.equipment
                           AND (c.details->>'$.target') = e.id)
     )
@@ -29,10 +29,16 @@ _SILENCES: Final = """
 """
 
 
-def read_silences(query: Query, contributors: Collection[str], first: int, least: int) -> pl.DataFrame:
-    """The silences (GAPS) of some contributors, longer than `least` (µs), from an instant on."""
+def read_silences(
+    query: Query, contributors: Collection[str], first: int, until: int | None, least: int
+) -> pl.DataFrame:
+    """The silences (GAPS) of some contributors, longer than `least` (µs), from an instant on.
+
+    With `until`, as they were known at that instant: signs of life after it are not there.
+    """
     begun = _last_signs(query, contributors, first)
-    found = query(_SILENCES.format(whose=texts(contributors), first=instant(begun), least=least))
+    known = "true" if until is None else f"e.ts <= {instant(until)}"
+    found = query(_SILENCES.format(whose=texts(contributors), first=instant(begun), known=known, least=least))
     return microseconds(found).select(pl.col(name).cast(kind) for name, kind in GAPS.items())
 
 

@@ -5,23 +5,23 @@ and what is due because time went by, is looked at; see kpis.alerts for what an 
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
 import duckdb
 import polars as pl
 
-from kpis.alert_conditions import HELD
-from kpis.alert_scope import KEY, Scope, measure_of, scope_of
+from kpis.alert_scope import Scope, measure_of, scope_of
 from kpis.alert_watch import Held
-from kpis.alerts import ALERTS, Topology
+from kpis.alerts import Topology
 from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
-from storage.alert_finding import Moment, after, find, known_from, settled
+from storage.alert_finding import Moment, after, look, settled, valid_from
 from storage.alert_memory import AlertMemory
-from storage.alert_rows import CHATTER_WITHIN_US, ROWS, Row, chattering, compared
+from storage.alert_past import Evidence, before_doubt, forgotten, looked_back
+from storage.alert_rows import CHATTER_WITHIN_US, ROWS, Row, chattering, compared, concerned
 from storage.alert_silences import CHANGES, signs_of
 from storage.alert_watching import AlertWatching
 from storage.database import instants, microseconds
@@ -36,7 +36,6 @@ class Alerting:
         self._con, self._plant, self._clock = con, plant, clock
         self._topology = Topology(plant)
         self._memory = AlertMemory.empty()
-        self._numbers = {rule.name: number for number, rule in enumerate(plant.alerts)}
         self._scope: Scope | None = None
         self._accounted: dict[str, int] = {}
         self._known: dict[str, Row] = {}
@@ -45,6 +44,8 @@ class Alerting:
         self._transition = 0
         self._least = min((rule.when.silence for rule in plant.alerts if rule.when.silence), default=None)
         self._counting = any(measure_of(rule) for rule in plant.alerts)
+        self._evidence = Evidence(self._query, plant, {})
+        self._recalled: int | None = None
         self._inhibiting = frozenset(rule.name for rule in plant.alerts if rule.inhibits)
         self._forgotten = BEGINNING
         self._beginning = BEGINNING
@@ -99,7 +100,7 @@ class Alerting:
         """Know what was known at the horizon before; if the rules are new, all that is not frozen is looked at."""
         if ledger.frozen is not None:
             self._beginning = self._memory.heard_from = ledger.frozen.before
-        self._accounted = dict(ledger.accounted)
+        self._account(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted)
         self._forgotten = horizon
         fingerprint = _fingerprint(self._plant)
@@ -111,41 +112,48 @@ class Alerting:
         anew = rows != [(fingerprint,)]
         reached = horizon if anew or before is None else before
         self._minute = settled(reached)
-        first = reached - 2 * scope.back_us
+        first = self._beginning if anew else reached - 2 * scope.back_us
+        self._recall(first)
+        self._watching.recall(first)
+        self._memory.lost = self._watching.lost
         if anew:
             transaction.refill("alert_rules", _rules(self._plant, fingerprint))
-            first = max(min(self._accounted.values(), default=horizon), self._beginning)
-        self._recall(self._beginning if anew else first)
-        self._watching.recall(self._beginning if anew else first)
-        self._memory.lost = self._watching.lost
+            known = {row["equipment"] for row in self._known.values()}
+            return scope, dict.fromkeys(scope.contributors.keys() | known, self._beginning)
         self._load(scope, scope.contributors, first, horizon)
-        known = {row["equipment"] for row in self._known.values()}
-        return scope, dict.fromkeys(scope.contributors.keys() | known, self._beginning if anew else reached)
+        return scope, dict.fromkeys(scope.contributors, reached)
 
     def _widen(self, old: Scope, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
-        """Equipment has time of its own from another instant on: whom it concerns is looked at anew."""
-        parts = {part for part, at in ledger.accounted.items() if self._accounted.get(part) != at}
-        parts |= self._accounted.keys() - ledger.accounted.keys()
-        self._accounted = dict(ledger.accounted)
+        """Equipment has time of its own from another instant on: whom it concerns is looked at anew from there."""
+        told = (self._accounted, ledger.accounted)
+        moved = {
+            part: min(its[part] for its in told if part in its)
+            for part in told[0].keys() | told[1].keys()
+            if told[0].get(part) != told[1].get(part)
+        }
+        self._account(ledger.accounted)
         self._scope = scope = scope_of(self._plant, self._accounted, old)
-        moved = [
-            path
-            for path, its in scope.contributors.items()
-            if old.contributors.get(path) != its or not parts.isdisjoint(its)
-        ]
-        if moved:
-            self._recall(self._beginning, moved)
-            first = min(self._accounted[part] for path in moved for part in scope.contributors[path])
-            first = max(first, self._beginning)
-            self._load(scope, moved, first, horizon)
-        gone = old.contributors.keys() - scope.contributors.keys()
-        return scope, dict.fromkeys([*moved, *gone], self._beginning)
+        cuts: dict[str, int] = {}
+        for part in moved:  # what is known of its silences begins with what was its first sign of life
+            self._memory.since.pop(part, None)
+        for its in (old.concerns, scope.concerns):
+            for part, at in moved.items():
+                for path in its.get(part, ()):
+                    _lower(cuts, path, max(at, self._beginning))
+        return scope, cuts
+
+    def _account(self, accounted: Mapping[str, int]) -> None:
+        """Note since when equipment has time of its own."""
+        self._accounted = dict(accounted)
+        self._evidence = Evidence(self._query, self._plant, self._accounted)
 
     def _query(self, statement: str) -> pl.DataFrame:
         return self._con.execute(statement).pl()
 
-    def _recall(self, first: int, paths: Collection[str] | None = None) -> None:
+    def _recall(self, first: int) -> None:
         """Known alerts that were not over at an instant, or so late before that they may chatter, from the table."""
+        if self._recalled is not None and first >= self._recalled:
+            return
         found = microseconds(
             self._con.execute(
                 "SELECT * FROM alerts WHERE state <> 'withdrawn' "
@@ -155,23 +163,12 @@ class Alerting:
         )
         derived = found.filter(~pl.col("rule").is_in(list(self._watching.rules)))
         rows = derived.with_columns(pl.col("changed_at").cast(ROWS["changed_at"])).iter_rows(named=True)
-        self._known |= {row["alert"]: row for row in rows if paths is None or row["equipment"] in paths}
+        self._known |= {row["alert"]: row for row in rows}
+        self._recalled = first
 
     def _load(self, scope: Scope, paths: Iterable[str], first: int, horizon: int) -> None:
         """Read what decides the alerts of equipment, and measure it, from an instant on."""
-        paths = sorted(paths)
-        parts = sorted({part for path in paths for part in scope.contributors[path]})
-        self._memory.load(self._query, parts, first, pieces=self._counting)
-        if self._least is not None:
-            self._memory.listen(self._query, parts, first, self._least)
-        begin = known_from(scope, first, min((self._accounted[part] for part in parts), default=first))
-        keys = [
-            (self._numbers[row["rule"]], row["equipment"])
-            for row in self._known.values()
-            if row["resolved_at"] is None and row["since"] < begin and row["rule"] in self._numbers
-        ]
-        holding = pl.DataFrame(keys, schema={name: HELD[name] for name in KEY}, orient="row")
-        self._memory.measure(scope, paths, (begin, self._minute), horizon, scope.firsts(holding))
+        self._evidence.load(self._memory, scope, paths, first, Moment(horizon, self._minute), self._known.values())
 
     def _take(
         self, work: Work | None, accounts: Accounts | None, events: pl.DataFrame, before: int | None
@@ -205,7 +202,7 @@ class Alerting:
         if silenced.is_empty() or work is None:
             return changes
         first = min(self._memory.since.get(part, self._minute) for part in silenced)
-        self._memory.listen(self._query, silenced.to_list(), first, self._least)
+        self._memory.listen(self._query, silenced.to_list(), first, None, self._least)
         spans = work.spans.filter(pl.col("equipment").is_in(silenced.implode()))
         return pl.concat([changes, spans.select(contributor="equipment", at=pl.min_horizontal("start", "count_start"))])
 
@@ -216,7 +213,7 @@ class Alerting:
         horizon: int,
         cuts: dict[str, int],
     ) -> None:
-        """Whose alerts may change, and from when on; what is older than memory is read again."""
+        """Whose alerts may change, and from when on."""
         late: dict[str, int] = {}
         for frame, direct in changes:
             # What is after the last minute that was measured is not measured differently.
@@ -228,36 +225,19 @@ class Alerting:
                         _lower(cuts, path, at)
                     if at < self._minute and path in scope.measured:
                         _lower(late, path, at)
-        reached = {path: min(frame.get(path, horizon) for frame in (late, cuts)) for path in late.keys() | cuts.keys()}
-        old = {path: at for path, at in reached.items() if self._beginning < at < self._valid_from(scope, path)}
-        if old:
-            self._reread(scope, old, horizon)
-            for path, at in old.items():
+        minutes: dict[int, list[str]] = {}
+        for path, at in late.items():
+            if self._remembers(scope, path, at):
+                minutes.setdefault(after(at), []).append(path)
+            else:
                 _lower(cuts, path, at)
-        late = {path: at for path, at in late.items() if path not in old}
-        if late:
-            self._measure(scope, late, (after(min(late.values())), self._minute), horizon, cuts)
+        for minute, paths in minutes.items():
+            self._measure(scope, paths, (minute, self._minute), horizon, cuts)
 
-    def _reread(self, scope: Scope, old: dict[str, int], horizon: int) -> None:
-        """Read what decides the alerts of equipment from so far back that those which go on at an instant are whole."""
-        first = min(old.values())
-        self._recall(first)
-        alive = [
-            row["since"]
-            for row in self._known.values()
-            if row["equipment"] in old and (row["resolved_at"] is None or row["resolved_at"] >= first)
-        ]
-        first = min([first, *alive]) - scope.back_us
-        self._recall(first)
-        self._load(scope, old, first, horizon)
-
-    def _valid_from(self, scope: Scope, path: str) -> int:
-        """From when on all is known that decides the alerts of an equipment."""
-        parts = scope.contributors.get(path)
-        if parts is None:
-            return BEGINNING
-        first, begun = max(self._memory.since[part] for part in parts), min(self._accounted[part] for part in parts)
-        return BEGINNING if first <= begun else known_from(scope, first, begun)
+    def _remembers(self, scope: Scope, path: str, at: int) -> bool:
+        """Whether what an equipment is measured by is in memory from an instant on."""
+        valid = valid_from(scope, self._memory, self._accounted, path)
+        return valid is not None and valid <= at
 
     def _measure(
         self, scope: Scope, paths: Collection[str], minutes: tuple[int, int], horizon: int, cuts: dict[str, int]
@@ -277,13 +257,9 @@ class Alerting:
         """Find the alerts of equipment again that are not over before its cut, and write what is new."""
         own = dict(cuts)
         while True:
-            others = self._alerts(row for row in self._known.values() if row["equipment"] not in cuts)
-            moment = Moment(horizon, self._minute)
-            carried = self._carried(scope, cuts)
-            found, due = find(scope, self._topology, self._memory, cuts, moment, self._known, carried, others)
-            found = [row for row in found if _concerned(row, cuts)]
-            before = [row for row in self._known.values() if _concerned(row, cuts)]
-            chattering(found, [row for row in self._known.values() if not _concerned(row, cuts)])
+            found, due = self._find(scope, cuts, Moment(horizon, self._minute))
+            before = [row for row in self._known.values() if concerned(row, cuts)]
+            chattering(found, [row for row in self._known.values() if not concerned(row, cuts)])
             rows, became = compared(before, found, horizon, self._clock())
             more: dict[str, int] = {}
             for by in {row["equipment"] for row in rows if row["rule"] in self._inhibiting}:
@@ -305,25 +281,20 @@ class Alerting:
         old = {row["alert"] for row in rows if row["equipment"] in anew and row["resolved_at"] is not None}
         self._write(transaction, rows, [step for step in became if step[0] not in old])
 
-    def _carried(self, scope: Scope, cuts: dict[str, int]) -> pl.DataFrame:
-        """Open alerts that began before all that is remembered."""
-        valid = {path: self._valid_from(scope, path) for path in cuts if path in scope.contributors}
-        rows = [
-            row
-            for row in self._known.values()
-            if row["resolved_at"] is None and row["equipment"] in valid and row["since"] < valid[row["equipment"]]
-        ]
-        frame = self._alerts(rows)
-        until = pl.Series("known_until", [valid[path] for path in frame["equipment"]], dtype=pl.Int64)
-        return frame.with_columns(until)
+    def _find(self, scope: Scope, cuts: dict[str, int], moment: Moment) -> tuple[list[Row], dict[str, int]]:
+        """The alerts of equipment that were not over before its cut, and when each has to be looked at again.
 
-    def _alerts(self, rows: Iterable[Row]) -> pl.DataFrame:
-        found = [
-            (self._numbers[row["rule"]], *(row[name] for name in ALERTS.names()[1:]))
-            for row in rows
-            if row["rule"] in self._numbers
-        ]
-        return pl.DataFrame(found, schema=ALERTS, orient="row")
+        Where memory does not reach back far enough for that, cuts become earlier.
+        """
+        self._recall(min(cuts.values()))
+        if not forgotten(scope, self._memory, self._accounted, cuts, self._known):
+            return look(scope, self._topology, self._memory, self._accounted, cuts, moment, self._known)
+        while True:
+            self._recall(min(cuts.values()) - 2 * scope.back_us)
+            earlier = before_doubt(cuts, self._known)
+            if earlier == cuts:
+                return looked_back(self._evidence, scope, self._topology, self._memory, cuts, moment, self._known)
+            cuts |= earlier
 
     def _write(self, transaction: Transaction, rows: list[Row], became: list[tuple[str, str, int]]) -> None:
         frame = pl.DataFrame([{name: row[name] for name in ROWS.names()} for row in rows], schema=ROWS)
@@ -343,6 +314,7 @@ class Alerting:
         self._forgotten, before = horizon, horizon - 2 * scope.back_us
         self._memory.forget(before)
         self._watching.forget(before)
+        self._recalled = None if self._recalled is None else max(self._recalled, before)
         last = before - CHATTER_WITHIN_US
         self._known = {
             name: row for name, row in self._known.items() if row["resolved_at"] is None or row["resolved_at"] >= last
@@ -351,12 +323,6 @@ class Alerting:
 
 def _lower(instants_: dict[str, int], path: str, at: int) -> None:
     instants_[path] = min(instants_.get(path, at), at)
-
-
-def _concerned(row: Row, cuts: dict[str, int]) -> bool:
-    """Whether an alert was not over before the cut of its equipment."""
-    cut = cuts.get(row["equipment"])
-    return cut is not None and (row["resolved_at"] is None or row["resolved_at"] >= cut)
 
 
 def _fingerprint(plant: Plant) -> str:

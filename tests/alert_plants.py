@@ -1,6 +1,7 @@
 """A plant with rules of every kind, and logs of it at random, for tests of alerts."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -105,6 +106,9 @@ level = "unit"
 for = "10m"
 keep_for = "5m"
 """
+
+SOON = "".join(part for part in re.split(r"(?=\[\[alerts\]\]\n)", RULES) if '"behind"' not in part)
+"""The rules that look back an hour at most."""
 
 
 def random_log(seed: int, size: int = 70) -> list[Event]:

@@ -98,7 +98,7 @@ def replay(
     import polars as pl
 
     from pipelines.replay import read_plant
-    from storage.alert_finding import tried
+    from storage.alert_past import tried
 
     with opened(db) as store:
         known = store.plant if plant is None else read_plant(plant)

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from kpis.plant import load_plant
+from storage import alert_past
 from storage.reader import Reader
-from tests.alert_plants import PLANT, RULES, random_log
+from tests.alert_plants import PLANT, RULES, SOON, random_log
 from tests.engine import fill
 from tests.random_logs import Event
 
@@ -56,6 +57,28 @@ def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path)
     shuffled = chance.sample(events, len(events))
     for name, order in (("in time", in_time), ("shuffled", shuffled)):
         fill(tmp_path / name, PLANT + RULES, parts_of(order, chance), reopen=name == "shuffled" and seed % 2 == 0)
+        found = alerts_of(tmp_path / name)
+        missing = expected.join(found, on=expected.columns, how="anti", nulls_equal=True)
+        more = found.join(expected, on=expected.columns, how="anti", nulls_equal=True)
+        assert (name, missing.rows(), more.rows()) == (name, [], [])
+
+
+@pytest.mark.parametrize("seed", [101, 105])
+def test_how_much_of_the_past_is_looked_at_at_once_does_not_count(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether rules are new, or events come so late that what they change is no longer in memory."""
+    events, chance = random_log(seed), random.Random(seed)
+    fill(tmp_path / "whole", PLANT + SOON, [events])
+    expected = alerts_of(tmp_path / "whole")
+    assert expected["fired_at"].count() > 20
+    monkeypatch.setattr(alert_past, "STRETCH_US", 1)
+    fill(tmp_path / "new rules", PLANT, [events[:-1]])
+    fill(tmp_path / "new rules", PLANT + SOON, [events[-1:]])
+    order = sorted(events, key=lambda event: str(event["ts"]))
+    late = chance.sample(order[:-9], 4)
+    fill(tmp_path / "late", PLANT + SOON, [[event for event in order if event not in late], *([one] for one in late)])
+    for name in ("new rules", "late"):
         found = alerts_of(tmp_path / name)
         missing = expected.join(found, on=expected.columns, how="anti", nulls_equal=True)
         more = found.join(expected, on=expected.columns, how="anti", nulls_equal=True)
