@@ -1,64 +1,15 @@
 """The outbox of a store: messages are written with their alerts, and survive until somebody took them."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from kpis.accounting import account
 from kpis.alert_actions import Action, as_frame
 from kpis.plant import load_plant
 from storage.outbox import DEAD, DELIVERED, WAITING, Report
-from storage.store import Store
-from tests.engine import batch, opened, queried
-from tests.on_duty import LINE, PLANT, ROUTE, STAFF
-from tests.random_logs import Event
-
-TEXT = PLANT.replace('when = { state = "down" }', 'when = { state = "down" }\nlevel = "unit"') + STAFF + ROUTE
-MACHINE = f"{LINE}/filler"
-MONDAY = datetime(2026, 3, 9, 8, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Clock:
-    """Shows what it is set to."""
-
-    def __init__(self) -> None:
-        self.now = MONDAY
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    @property
-    def us(self) -> int:
-        return (self.now - EPOCH) // timedelta(microseconds=1)
-
-
-class Engine:
-    """A store that follows a clock."""
-
-    def __init__(self, db: Path) -> None:
-        self.db, self.clock, self.plant = db, Clock(), load_plant(TEXT)
-
-    def open(self) -> "Store":
-        return Store(self.db, self.plant, plant_path="plant.toml", clock=self.clock)
-
-    def commit(self, store: Store, events: Sequence[Event] = (), *, tell: bool = True, **more: pl.DataFrame) -> None:
-        taken = replace(batch(events, horizon=self.clock.us), tell=tell, **more)  # type: ignore[arg-type]
-        pending = store.take(taken)
-        store.commit(pending, account(pending.work, self.plant) if pending.work else None)
-        store.settle()
-
-    def state(self, name: str, *, minute: float) -> Event:
-        at = MONDAY + timedelta(minutes=minute)
-        return {"id": f"{minute}", "equipment": MACHINE, "ts": at.isoformat(), "type": "state", "state": name}
-
-    def deliveries(self) -> list[tuple[str, str, str, str]]:
-        rows = queried(self.db, "SELECT * FROM alert_deliveries ORDER BY due_at, recipient")
-        return [(row["recipient"], row["kind"], row["outcome"], row["message"]) for row in rows]
+from tests.engine import opened, queried
+from tests.posting import MACHINE, TEXT, Engine
 
 
 @pytest.fixture
