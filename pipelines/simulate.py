@@ -124,6 +124,16 @@ def _states(machine: Machine, story: Story) -> Iterator[Body]:
         yield event if state.reason is None else {**event, "reason": state.reason}
 
 
+def _states_in_force(machine: Machine, story: Story) -> Iterator[Body]:
+    """The state of a machine right after its gateway lost the connection: without it nobody knew how it went on."""
+    for number, silence in enumerate(story.offline):
+        state = machine.states.at(silence.start + MS)
+        name = f"{story.name}-f{number}"
+        event: Body = {"equipment": machine.path, "id": name, "ts": silence.start + MS, "type": "state"}
+        event["state"] = state.name
+        yield event if state.reason is None else {**event, "reason": state.reason}
+
+
 def _counted(line: Line, machine: Machine, story: Story) -> tuple[Told, list[Body]]:
     """A machine of the first line sends its states, and the bottles since its last count."""
     events: list[Body] = list(_states(machine, story))
@@ -131,13 +141,14 @@ def _counted(line: Line, machine: Machine, story: Story) -> tuple[Told, list[Bod
         event: Body = {"equipment": machine.path, "id": f"{story.name}-c{number}", "ts": made.ts, "type": "count"}
         event |= {name: getattr(made, name) for name in QUALITIES if getattr(made, name)}
         events.append(event if made.reason is None else {**event, "reason": made.reason})
-    return Told(machine.path, line, machine.states, [], machine.made, []), events
+    return Told(machine.path, line, machine.states, [], [], machine.made, []), events
 
 
 def _metered(line: Line, machine: Machine, story: Story) -> tuple[Told, list[Body]]:
     """A machine of the second line sends its states, what its counters show, and a sign of life every ten minutes.
 
-    What the filler sends is lost at times; but its counters go on, so no bottle is.
+    What the gateway keeps while it is offline begins with the state in force. What the filler sends is lost at times;
+    but its counters go on, so no bottle is.
     """
     lost = story.lost if machine.name == "filler" else ()
     started, ended = machine.states.start, story.end
@@ -145,6 +156,7 @@ def _metered(line: Line, machine: Machine, story: Story) -> tuple[Told, list[Bod
     online: Body = {"equipment": machine.path, "type": "status", "online": True}
     events: list[Body] = [
         *_states(machine, story),
+        *_states_in_force(machine, story),
         *({**online, "id": f"{story.name}-h{beat}", "ts": beat} for beat in beats),
     ]
     booked: list[Made] = []
@@ -155,7 +167,9 @@ def _metered(line: Line, machine: Machine, story: Story) -> tuple[Told, list[Bod
     for start, _, state in machine.states.parts():
         if not _within(lost, start):
             states.paint(start, machine.states.end, state)
-    return Told(machine.path, line, states, [int(event["ts"]) for event in kept], booked, []), kept
+    signs = [int(event["ts"]) for event in kept]
+    reports = [int(event["ts"]) for event in kept if event["type"] == "state"]
+    return Told(machine.path, line, states, reports, signs, booked, []), kept
 
 
 def _within(spans: tuple[Span, ...], instant: int) -> bool:

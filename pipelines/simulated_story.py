@@ -109,7 +109,7 @@ def march(zone: ZoneInfo) -> Story:
         decisions=(
             Decision(filler_1, at(1, "21:40:00"), *third, None, "drive"),
             Decision(filler_1, at(2, "08:15:00"), *third, None, "no-material"),
-            Decision(filler_2, at(3, "16:30:00"), at(3, "15:20:00"), at(3, "15:35:00"), "RUN", None),
+            Decision(filler_2, at(3, "16:30:00"), at(3, "15:18:00"), at(3, "15:48:00"), "RUN", None),
         ),
         miscounts=(Miscount(at(4, "11:07:00"), at(4, "12:30:00"), 5_000),),
         dented=(at(4, "11:07:00"),),
@@ -140,7 +140,7 @@ def ordinary(zone: ZoneInfo, first_day: date, days: int, seed: int, fine_from: i
         decisions=(
             *(decision for wave in waves for decision in _second_thoughts(wave, end, chance)),
             *(
-                Decision(f"{LINE_2}/filler", end_ + 38 * MINUTE, begin + 17 * MINUTE, begin + 32 * MINUTE, "RUN", None)
+                Decision(f"{LINE_2}/filler", end_ + 38 * MINUTE, begin + 15 * MINUTE, begin + 45 * MINUTE, "RUN", None)
                 for begin, end_ in lost
             ),
         ),

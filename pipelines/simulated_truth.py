@@ -40,11 +40,12 @@ class Reclassified(NamedTuple):
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of a machine: the states that it reported, when it gave a sign of life, and its bottles."""
+    """What is known of a machine: the states that it reported, and when, when it gave a sign of life, its bottles."""
 
     path: str
     line: Line
     states: Track[State]
+    reports: list[int]
     signs: list[int]
     made: list[Made]
     reclassified: list[Reclassified]
@@ -85,7 +86,7 @@ def _known(plant: Plant, told: Told, offline: list[int], horizon: int) -> Track[
     for start, _, state in reported:
         known.paint(start, horizon, state)
     for lost in offline:
-        known.paint(lost, next((start for start, _, _ in reported if start > lost), horizon), State("unknown"))
+        known.paint(lost, next((at for at in sorted(told.reports) if at > lost), horizon), State("unknown"))
     if stale_after := plant.equipment[told.path].stale_after_us:
         for last, sign in pairwise([*sorted(told.signs), horizon]):
             known.paint(last + stale_after, sign, State("unknown"))
