@@ -120,7 +120,9 @@ def looked_back(
         here = {path: max(cut, begin) if begin > first else cut for path, cut in cuts.items() if last or cut < end}
         now, mind = (moment, memory) if last else (Moment(end, settled(end)), AlertMemory.empty())
         mind.heard_from, mind.lost = memory.heard_from, memory.lost
-        asked = forgotten(scope, mind, evidence.accounted, here, rows) & scope.contributors.keys()
+        # Also what memory has of them: minutes before the stretch may hold otherwise by now.
+        asked = forgotten(scope, mind, evidence.accounted, here, rows) | {path for path in here if cuts[path] < begin}
+        asked &= scope.contributors.keys()
         if asked:
             since = min(max(here[path], begin) for path in asked) - 2 * scope.back_us
             evidence.load(mind, scope, asked, since, now, rows.values(), until if last else end)

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import sys
 import webbrowser
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kpis.plant import Plant
 
 EXAMPLES: Final = Path(str(files("pipelines"))) / "examples"
+NAME: Final = "oeeflow"
 LINE: Final = "acme/ulm/packing/line-1"
 USUAL_PORT: Final = 8501
 JAMS: Final = ("2026-03-24T14:00", "2026-03-24T22:00")  # the late shift in which they came back three times
@@ -103,8 +105,8 @@ def _progress(messages: int, behind: timedelta) -> str:
 
 
 def _look_back(plant: "Plant", db: Path) -> None:
-    """The last day, and where the time of the worst shift of a week went."""
-    shifts = _closed_shifts(plant, db)
+    """The last shifts, and where the time of the worst of them went."""
+    shifts = _last_shifts(plant, db)
     if not shifts:
         return
     zone = ZoneInfo(plant.timezone)
@@ -113,23 +115,23 @@ def _look_back(plant: "Plant", db: Path) -> None:
         return f"{instant.astimezone(zone):%Y-%m-%dT%H:%M}"
 
     _title("How were the last shifts on line 1?")
-    recent = at(shifts[-6:][0]["window_start"])
+    recent = at(shifts[0]["window_start"])
     _run("kpi", "--by", "shift", "--equipment", LINE, "--from", recent, "--db", db)
     worst = min(shifts, key=lambda row: row["oee"])
-    _title(f"Where did the time of the worst shift of the week go, {worst['shift']}?")
+    _title(f"Where did the time of the worst of them go, {worst['shift']}?")
     start, end = at(worst["window_start"]), at(worst["window_end"])
     _run("losses", "--by", "shift", "--equipment", LINE, "--from", start, "--to", end, "--db", db)
 
 
-def _closed_shifts(plant: "Plant", db: Path) -> list[dict[str, Any]]:
-    """Those of line 1 in the last week, in order of time."""
+def _last_shifts(plant: "Plant", db: Path) -> list[dict[str, Any]]:
+    """The last six shifts of line 1 that are over, in order of time."""
     from storage.reader import Reader
     from storage.selection import Selection
 
     with Reader(db) as reader:
         rows = reader.kpi("shift", Selection(LINE), plant.oee_definition).to_dicts()
     rows = [row for row in rows if row["status"] != "open" and row["shift"] and row["oee"] is not None]
-    return rows[-21:]
+    return rows[-6:]
 
 
 def _guide(folder: Path, db: Path, dashboard: str, engine: str, broker_port: int) -> None:
@@ -184,7 +186,7 @@ def _recorded(folder: Path) -> None:
         days = simulate(read_plant(plant)).write(week)
 
     _title("A simulated week: 8 machines, day by day as the events arrived")
-    _run("replay", plant, *days, "--db", ulm, shown=f"oeeflow replay {plant} {week}/*.jsonl.gz --db {ulm}")
+    _run("replay", plant, *days, "--db", ulm, shown=f"{_line('replay', plant)} {week}/*.jsonl.gz --db {ulm}")
     _title("A real day: a turn-mill centre of the NIST test bed, as it was recorded")
     _run("replay", nist / "plant.toml", nist / "mazak01-2016-11-29.txt.gz", "--source", "mazak", "--db", mazak)
 
@@ -243,4 +245,12 @@ def _run(*words: str | Path, shown: str | None = None) -> None:
 
 
 def _line(*words: str | Path) -> str:
-    return shlex.join(["oeeflow", *(str(word) for word in words)])
+    return shlex.join([_program(), *(str(word) for word in words)])
+
+
+def _program() -> str:
+    """How to call this command from here: by its name, or by its path where the shell would not find it."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name != NAME or shutil.which(NAME):
+        return NAME
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)

@@ -99,7 +99,7 @@ def test_a_plant_is_live_from_nothing_and_ends_with_ctrl_c(folder: Path) -> None
         shown.process.send_signal(signal.SIGINT)
         assert shown.process.wait(ENDS_WITHIN) == 0, shown.said
     assert processes_of(folder) == []
-    assert "Where did the time of the worst shift of the week go" in shown.said
+    assert "Where did the time of the worst of them go" in shown.said
 
 
 def test_it_goes_on_from_there_at_speed_and_leaves_nothing_when_killed(folder: Path) -> None:
