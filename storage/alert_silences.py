@@ -42,9 +42,8 @@ def read_silences(
     return microseconds(found).select(pl.col(name).cast(kind) for name, kind in GAPS.items())
 
 
-def signs_of(events: pl.DataFrame, retracted: pl.DataFrame) -> pl.DataFrame:
-    """The events by which equipment shows that it is there: no corrections, and none that are taken back."""
-    corrections = events["type"].is_in(["reclassify", "retract"])
+def signs_of(events: pl.DataFrame, corrections: pl.Series, retracted: pl.DataFrame) -> pl.DataFrame:
+    """The events by which equipment shows that it is there: no `corrections`, and none that are taken back."""
     signs = events.filter(~corrections) if corrections.any() else events
     if retracted.is_empty():
         return signs

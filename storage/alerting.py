@@ -196,8 +196,9 @@ class Alerting:
         if self._least is None or events.is_empty():
             return pl.DataFrame(schema=CHANGES)
         known = pl.Series(list(scope.concerns), dtype=pl.String)
-        changes = self._memory.hear(signs_of(events, ledger.retracted), known, self._least)
-        silenced = events.filter(pl.col("type") == "retract")["equipment"].unique()
+        corrections = events["type"].is_in(["reclassify", "retract"])
+        changes = self._memory.hear(signs_of(events, corrections, ledger.retracted), known, self._least)
+        silenced = events.filter(corrections).filter(pl.col("type") == "retract")["equipment"].unique()
         silenced = silenced.filter(silenced.is_in(known.implode()))
         if silenced.is_empty() or work is None:
             return changes

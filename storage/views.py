@@ -1,5 +1,6 @@
 """Views for readers, generated: the elements of every window, and the KPIs over them from their one definition."""
 
+from hashlib import sha256
 from typing import Final
 
 import duckdb
@@ -10,6 +11,7 @@ from kpis.registry import DEFINITIONS, KPIS, sql_columns
 from storage import alert_views, day_sums
 from storage.grains import GRAINS, IS_OPEN, RUN_BOUNDS, RUNS, Grain
 from storage.losses import six_big_losses_sql
+from storage.schema import VERSION
 from storage.tables import comment
 
 PIECES: Final = ("good", "scrap", "rework")
@@ -164,22 +166,34 @@ def _oee_by_definition() -> str:
 
 
 def create_views(con: duckdb.DuckDBPyConnection, plant: Plant) -> None:
-    """Make all views anew, with comments; the KPI views show the plant's own OEE definition first."""
-    for statement in (_INTERVALS_NOW, _STOPS_NOW, f"CREATE OR REPLACE VIEW count_runs AS {RUNS}", RUN_BOUNDS):
+    """Make all views, with comments; the KPI views show the plant's own OEE definition first.
+
+    To bind them takes most of the time of opening a new store: where the very same are there, they stay.
+    """
+    statements = _statements(plant)
+    told = (VERSION, statements, GRAINS, _meanings(), _VIEWS, day_sums.MEANINGS, alert_views.VIEWS)
+    made = f"'{sha256(repr(told).encode()).hexdigest()}'"
+    query = "SELECT macro_definition FROM duckdb_functions() WHERE function_name = 'views_made'"
+    if con.execute(query).fetchall() == [(made,)]:
+        return
+    for statement in statements:
         con.execute(statement)
-    for name, rows in day_sums.VIEWS.items():
-        con.execute(f"CREATE OR REPLACE VIEW {name} AS {rows}")
+    _describe(con)
+    con.execute(f"CREATE OR REPLACE MACRO views_made() AS {made}")
+
+
+def _statements(plant: Plant) -> list[str]:
+    made = [_INTERVALS_NOW, _STOPS_NOW, f"CREATE OR REPLACE VIEW count_runs AS {RUNS}", RUN_BOUNDS]
+    made += [f"CREATE OR REPLACE VIEW {name} AS {rows}" for name, rows in day_sums.VIEWS.items()]
     columns, extra = kpi_columns(plant.oee_definition), _oee_by_definition()
     for grain in GRAINS:
         # The long text is a macro: a view is copied with each comment on one of its columns.
         rows = f"SELECT *, {columns}, {extra} FROM ({elements_sql(grain)})"
-        con.execute(f"CREATE OR REPLACE MACRO kpi_{grain.name}_rows() AS TABLE {rows}")
-        con.execute(f"CREATE OR REPLACE VIEW kpi_{grain.name} AS FROM kpi_{grain.name}_rows()")
+        made.append(f"CREATE OR REPLACE MACRO kpi_{grain.name}_rows() AS TABLE {rows}")
+        made.append(f"CREATE OR REPLACE VIEW kpi_{grain.name} AS FROM kpi_{grain.name}_rows()")
     shift = next(grain for grain in GRAINS if grain.name == "shift")
     six = f"CREATE OR REPLACE VIEW six_big_losses AS {six_big_losses_sql(shift, 'kpi_shift')}"
-    for statement in (_TIME_ELEMENTS, _LOSSES, _DATA_QUALITY, six, *alert_views.STATEMENTS):
-        con.execute(statement)
-    _describe(con)
+    return [*made, _TIME_ELEMENTS, _LOSSES, _DATA_QUALITY, six, *alert_views.STATEMENTS]
 
 
 _TIME_ELEMENTS: Final = """
@@ -214,9 +228,7 @@ _DATA_QUALITY: Final = """
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
     """A comment for every view and every column of one."""
-    known = {element.name: f"{element.meaning} ({element.unit})" for element in ELEMENTS}
-    known |= {kpi.name: f"{kpi.label}: {kpi.formula} ({kpi.unit})" for kpi in KPIS}
-    known |= alert_views.COLUMNS | _COLUMNS
+    known = _meanings()
     views = con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
     comments = [comment("VIEW", view, _view_meaning(view)) for (view,) in views]
     columns = con.execute(
@@ -226,6 +238,13 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
     for view, column in columns:
         comments.append(comment("COLUMN", f'{view}"."{column}', known.get(column) or column.replace("_", " ")))
     con.execute("; ".join(comments))
+
+
+def _meanings() -> dict[str, str]:
+    """What columns of views mean, by their names."""
+    known = {element.name: f"{element.meaning} ({element.unit})" for element in ELEMENTS}
+    known |= {kpi.name: f"{kpi.label}: {kpi.formula} ({kpi.unit})" for kpi in KPIS}
+    return known | alert_views.COLUMNS | _COLUMNS
 
 
 def _view_meaning(view: str) -> str:

@@ -1,13 +1,18 @@
 """The engine as tests drive it: logs in, in any parts; rows out, to compare with each other or with the oracle."""
 
+import atexit
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from kpis.accounting import account
@@ -55,10 +60,32 @@ def new_year() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@cache
+def _empty() -> Path:
+    """A store without a plant and without anything in it: to make one takes longer than most tests."""
+    db = Path(mkdtemp(prefix="oeeflow-empty-")) / "kpi.duckdb"
+    atexit.register(shutil.rmtree, db.parent)
+    with Store(db, load_plant("[plant]\nname = 'none'\n"), plant_path="plant.toml", clock=new_year):
+        pass
+    with duckdb.connect(str(db)) as con:
+        for (table,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            if table != "schema_versions":
+                con.execute(f'DELETE FROM "{table}"')
+    return db
+
+
+def prepared(db: Path) -> Path:
+    """The path of a store that is there: if it was not, an empty one."""
+    if not db.exists():
+        db.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_empty(), db)
+    return db
+
+
 @contextmanager
 def opened(db: Path, plant: Plant, clock: Callable[[], datetime] = new_year) -> Iterator[Store]:
     """The store, open for writing."""
-    with Store(db, plant, plant_path="plant.toml", clock=clock) as store:
+    with Store(prepared(db), plant, plant_path="plant.toml", clock=clock) as store:
         yield store
 
 

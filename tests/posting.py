@@ -10,7 +10,7 @@ import polars as pl
 from kpis.accounting import account
 from kpis.plant import load_plant
 from storage.store import Store
-from tests.engine import batch, queried
+from tests.engine import batch, prepared, queried
 from tests.on_duty import LINE, PLANT, ROUTE, STAFF
 from tests.random_logs import Event
 
@@ -41,7 +41,7 @@ class Engine:
         self.db, self.clock, self.plant = db, Clock(), load_plant(TEXT)
 
     def open(self) -> "Store":
-        return Store(self.db, self.plant, plant_path="plant.toml", clock=self.clock)
+        return Store(prepared(self.db), self.plant, plant_path="plant.toml", clock=self.clock)
 
     def commit(self, store: Store, events: Sequence[Event] = (), *, tell: bool = True, **more: pl.DataFrame) -> None:
         taken = replace(batch(events, horizon=self.clock.us), tell=tell, **more)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from storage.serve import Serving
 from storage.store import Store
 from storage.tokens import Tokens
 from storage.writer import Position
-from tests.engine import batch
+from tests.engine import batch, prepared
 from tests.oracle.shorthand import count, one_unit, state
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def now() -> datetime:
 def served(db: Path, seconds: float = 30.0) -> Iterator[tuple[Store, str]]:
     """A store open for writing, and the address that it is served at, told to readers as an engine does."""
     places = Places(db)
-    with Store(db, load_plant(PLANT), plant_path="plant.toml", clock=now) as store:
+    with Store(prepared(db), load_plant(PLANT), plant_path="plant.toml", clock=now) as store:
         serving = Serving(store.connection, places, Tokens(places), seconds=seconds)
         address = serving.start()
         Running(os.getpid(), address, None, "now").write(places)
