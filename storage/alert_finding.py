@@ -54,10 +54,10 @@ def valid_from(scope: Scope, memory: AlertMemory, accounted: Mapping[str, int], 
     parts = scope.contributors.get(path)
     if parts is None:
         return BEGINNING
-    if not memory.since.keys() >= parts:
+    if path not in memory.measured or not memory.since.keys() >= parts:
         return None
     first, begun = max(memory.since[part] for part in parts), min(accounted[part] for part in parts)
-    return BEGINNING if first <= begun else known_from(scope, first, begun)
+    return max(memory.measured[path], BEGINNING if first <= begun else known_from(scope, first, begun))
 
 
 def look(

@@ -44,8 +44,9 @@ _SHOWN = ("account", "category", "reason", "schedule")
 
 @dataclass
 class AlertMemory:
-    """Intervals and pieces of contributors, each from its instant in `since` on; the minutes that
-    hold, the silences, and when contributors could not be heard (kpis.alert_watch.LOST).
+    """Intervals and pieces of contributors, each from its instant in `since` on; the minutes that hold, of each
+    equipment from its instant in `measured` on; the silences, and when contributors could not be heard
+    (kpis.alert_watch.LOST).
 
     Intervals are in order of their ends, open ones last, and pieces in order of time: what a commit changes is at the
     end, and what is before it is not touched. Signs of life before `heard_from` are archived but for the last ones:
@@ -58,6 +59,7 @@ class AlertMemory:
     held: pl.DataFrame
     gaps: pl.DataFrame
     lost: pl.DataFrame
+    measured: dict[str, int] = field(default_factory=dict, kw_only=True)
     heard_from: int = field(default=BEGINNING, kw_only=True)
 
     @staticmethod

@@ -58,7 +58,8 @@ class Evidence:
         begins: dict[int, list[str]] = {}
         for path in paths:
             begun = min(self.accounted[part] for part in scope.contributors[path])
-            begins.setdefault(known_from(scope, first, begun), []).append(path)
+            begins.setdefault(begin := known_from(scope, first, begun), []).append(path)
+            memory.measured[path] = BEGINNING if first <= begun else begin
         for begin, some in begins.items():
             keys = [(scope.numbers[row["rule"]], row["equipment"]) for row in known if _held(scope, row, begin)]
             holding = pl.DataFrame(keys, schema={name: HELD[name] for name in KEY}, orient="row")
