@@ -5,22 +5,32 @@ from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
+from kpis.errors import SourceError
 from pipelines.sources.chunk import Chunk
 
 
 def even(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
-    """The same events and rejected rows, in chunks of exactly `rows` events but for the last."""
+    """The same events and rejected rows, in chunks of exactly `rows` events but for the last.
+
+    A SourceError that `chunks` raises comes after everything before it.
+    """
     waiting: Chunk | None = None
-    for chunk in chunks:
-        waiting = chunk if waiting is None else _joined(waiting, chunk)
-        while waiting.events.height >= rows:
-            full, waiting = _cut(waiting, rows)
-            yield full
-        if waiting.rejected.height >= rows:
-            yield waiting
-            waiting = None
+    fault: SourceError | None = None
+    try:
+        for chunk in chunks:
+            waiting = chunk if waiting is None else _joined(waiting, chunk)
+            while waiting.events.height >= rows:
+                full, waiting = _cut(waiting, rows)
+                yield full
+            if waiting.rejected.height >= rows:
+                yield waiting
+                waiting = None
+    except SourceError as error:
+        fault = error
     if waiting is not None:
         yield waiting
+    if fault is not None:
+        raise fault
 
 
 def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
