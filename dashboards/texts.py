@@ -274,10 +274,12 @@ REJECTED_NOTE: Final = (
 REJECTED_HEAD: Final = ("Reason", "Events", "The last of them", "At")
 NO_REJECTED: Final = "No event was rejected"
 UNDECLARED: Final = "Not in the plant file"
-UNDECLARED_NOTE: Final = "Taken as they are; a product without an ideal cycle has no performance."
-UNDECLARED_KINDS: Final = {"product": "Product", "reason": "Reason"}
+UNDECLARED_NOTE: Final = (
+    "Taken as they are; a product without an ideal cycle has no performance, and the time of a state is unknown."
+)
+UNDECLARED_KINDS: Final = {"product": "Product", "reason": "Reason", "state": "State"}
 UNDECLARED_HEAD: Final = ("Kind", "Name", "Seen at")
-NO_UNDECLARED: Final = "The plant file knows every product and reason that was in force"
+NO_UNDECLARED: Final = "The plant file knows every product, reason and state that was told"
 
 REJECTS: Final = "Scrap and rework by reason"
 REJECTS_NOTE: Final = "Corrections that came later are in it; counts below 0 take pieces back."

@@ -22,6 +22,7 @@ from pipelines.sources.batching import ahead, even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
 from storage.catalog import stored_plant
+from storage.health import Finding, doubts
 from storage.places import Places
 from storage.recovery import Recovery, kept_sound
 from storage.store import Batch, Outcome, Pending, Store
@@ -48,7 +49,7 @@ class Summary:
 
     `skipped` files had been taken in before; `faults` tell of files that are damaged: what comes before the damage is
     taken in; `interrupted` when it was asked to stop; `rebuilt` when the plant file had changed, so that all results
-    were made anew.
+    were made anew; `doubts` are about what was taken in as it is, and is hardly meant so.
     """
 
     outcome: Outcome = field(default_factory=Outcome)
@@ -57,6 +58,7 @@ class Summary:
     interrupted: bool = False
     rebuilt: bool = False
     recovery: Recovery | None = None
+    doubts: list[Finding] = field(default_factory=list)
 
 
 def read_plant(path: Path) -> Plant:
@@ -111,6 +113,7 @@ def replay(
         run(dataflow(feed.batches(), store, plant, accountants, workers, committed, halt), halt)
         _sum(store, halt, tell)
         summary.interrupted = halt.asked
+        summary.doubts += doubts(lambda statement: store.connection.execute(statement).fetchall(), plant)
     return summary
 
 

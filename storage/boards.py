@@ -3,6 +3,7 @@
 Everything is read from one instant on, so that it stays cheap however long the store has been filled.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -213,8 +214,11 @@ def late_changes(reader: Reader, start: int) -> pl.DataFrame:
     )
 
 
-def undeclared(reader: Reader, start: int) -> pl.DataFrame:
-    """Products and reasons in force at or after an instant that the plant file does not know, with where they are."""
+def undeclared(reader: Reader, start: int, states: Collection[str]) -> pl.DataFrame:
+    """Products and reasons in force at or after an instant that the plant file does not know, with where they are.
+
+    Also the names of states told since then that are none of the known `states`.
+    """
     return reader.query(
         f"""
         WITH seen AS (SELECT * FROM intervals_now WHERE {overlapping(start)})
@@ -224,6 +228,9 @@ def undeclared(reader: Reader, start: int) -> pl.DataFrame:
         UNION ALL
         SELECT 'reason', reason, list_sort(list(DISTINCT equipment)) FROM seen
         WHERE reason IS NOT NULL AND reason NOT IN (SELECT reason FROM reasons) GROUP BY reason
+        UNION ALL
+        SELECT 'state', state, list_sort(list(DISTINCT equipment)) FROM events
+        WHERE type = 'state' AND ts >= {instant(start)} AND state NOT IN {texts(states)} GROUP BY state
         ORDER BY kind, name
         """
     )

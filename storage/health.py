@@ -1,5 +1,6 @@
 """Whether a store is in order: what was found, and what to do about it."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from kpis.errors import OeeflowError, StorageError
-from kpis.plant import load_plant
+from kpis.plant import Plant, load_plant
+from kpis.plant_file import CATEGORIES
 from storage.access import Access
 from storage.frozen import located
 from storage.places import Places
 from storage.recovery import JOURNAL
 from storage.schema import VERSION
+from storage.selection import texts
 from storage.snapshots import newest
 
 _LEAST_FREE: Final = 512 << 20
@@ -22,6 +25,8 @@ _LEAST_FREE: Final = 512 << 20
 _GIGABYTE: Final = 1e9
 _FRESH_SNAPSHOT: Final = 3_600.0
 _RECENT: Final = 7 * 86_400.0
+_MOST_NAMES: Final = 10
+_LONG_AGO: Final = "2000-01-01T00:00:00Z"
 
 Level = Literal["ok", "warning", "error"]
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -123,12 +128,39 @@ def _plant(query: Query) -> Iterator[Finding]:
         yield Finding("error", "plant", f"its plant file is refused: {error}", "correct it and run with it")
         return
     yield Finding("ok", "plant", f"{plant.name}, fingerprint {fingerprint[:12]}, from {path}")
+    yield from doubts(query, plant)
     file = Path(path)
     if not file.is_file():
         yield Finding("warning", "plant file", f"{path} is gone", "run with the file where it is now")
     elif file.read_text(encoding="utf-8", errors="replace") != text:
         advice = "start the engine again, or replay with it: results are made anew where numbers change"
         yield Finding("warning", "plant file", f"{path} was changed since", advice)
+
+
+def doubts(query: Query, plant: Plant) -> Iterator[Finding]:
+    """What was taken in as it is, and is hardly meant so: state names of the last 30 days, times of long ago."""
+    known = texts((*plant.states, *CATEGORIES))
+    rows = query(
+        "SELECT state, count(*), list_sort(list(DISTINCT equipment)) FROM events "
+        f"WHERE type = 'state' AND ts >= (SELECT horizon FROM horizons) - INTERVAL 30 DAY AND state NOT IN {known} "
+        f"GROUP BY state ORDER BY count(*) DESC, state LIMIT {_MOST_NAMES}"
+    )
+    for state, events, paths in rows:
+        whose = f"{events:,} events of {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        yield Finding(
+            "warning",
+            "states",
+            f'the plant file does not know the state "{state}" ({whose}): its time is unknown',
+            f'say in [states] what it is, such as {json.dumps(state)} = "producing"',
+        )
+    rows = query(f"SELECT equipment, min(first_ts) FROM event_ranges GROUP BY 1 HAVING min(first_ts) < '{_LONG_AGO}'")
+    for path, first in sorted(rows)[:_MOST_NAMES]:
+        yield Finding(
+            "warning",
+            "times",
+            f"{path} has events of {first:%Y-%m-%d}, and time is accounted from then on",
+            "a whole number as `ts` is milliseconds since 1970: if it was meant as seconds, retract these events",
+        )
 
 
 def _events(query: Query) -> Iterator[Finding]:

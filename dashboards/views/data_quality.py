@@ -8,6 +8,7 @@ import streamlit as st
 from dashboards import attention, cards, frame, reading, texts
 from dashboards.board import Board, Row, micros
 from kpis.formats import count, duration, moment, percent, since
+from kpis.plant_file import CATEGORIES
 from storage import boards
 from storage.selection import Selection
 
@@ -37,7 +38,7 @@ def screen(board: Board) -> None:
         st.html(cards.title(texts.REJECTED, texts.REJECTED_NOTE))
         st.html(_rejected(board))
     st.html(cards.title(texts.UNDECLARED, texts.UNDECLARED_NOTE))
-    st.html(_undeclared(start))
+    st.html(_undeclared(board, start))
 
 
 def _machines(board: Board, start: int) -> str:
@@ -128,8 +129,11 @@ def _rejected(board: Board) -> str:
     return cards.table(texts.REJECTED_HEAD, rows)
 
 
-def _undeclared(start: int) -> str:
-    found = reading.read(("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start), keep_s=60)
+def _undeclared(board: Board, start: int) -> str:
+    states = (*board.plant.states, *CATEGORIES)
+    found = reading.read(
+        ("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start, states), keep_s=60
+    )
     if found.is_empty():
         return cards.empty(texts.NO_UNDECLARED)
     rows = [

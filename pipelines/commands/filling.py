@@ -122,6 +122,9 @@ def _tell(summary: "Summary") -> None:
     if summary.interrupted:
         parts.append("interrupted: the same command goes on from here")
     console.print("; ".join(parts), highlight=False)
+    for doubt in summary.doubts:
+        console.print(f"[yellow]warning:[/yellow] {escape(doubt.text)}", highlight=False)
+        console.print(f"hint: {escape(doubt.advice)}", highlight=False)
 
 
 def recompute(
