@@ -35,9 +35,13 @@ TV: Final = "On the wall"
 WHY: Final = "Why this number"
 
 ATTENTION: Final = "Needs somebody now"
-ATTENTION_NONE: Final = "Nothing needs anybody: no long stop, no silent machine, every stop has a reason."
+ATTENTION_NONE: Final = "Nothing needs anybody: no long stop, no silent machine, every long failure has a reason."
+ATTENTION_ALERTS: Final = "No long stop, no silent machine, and every long failure has a reason; but open:"
 HEAT: Final = "OEE of the last 24 hours"
-HEAT_NOTE: Final = "Each hour against the line's own target. Striped: nothing was planned, or nothing is known."
+HEAT_NOTE: Final = (
+    "Each hour against the line's own target. Striped: nothing was planned, or nothing is known. "
+    "With !: more than the ideal cycle allows."
+)
 STOPPED_LONGER: Final = "Stopped longer than"
 MINUTES: Final = "{n} min"
 LAST_MINUTES: Final = "Last {n} min"

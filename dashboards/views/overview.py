@@ -135,13 +135,18 @@ def _attention(board: Board) -> None:
     )
     found = attention.matters(board, (minutes or 10) * MINUTE_US)
     if not found:
-        st.html(cards.calm(texts.ATTENTION_NONE))
+        st.html(_open_alerts(board.alerts.height) if board.alerts.height else cards.calm(texts.ATTENTION_NONE))
         return
     rows = board.once(("rows", minutes), lambda: [(_matter(board, matter), "") for matter in found])
     st.html(cards.table(texts.ATTENTION_HEAD, rows[:_MATTERS]))
     if rows[_MATTERS:]:
         with st.expander(texts.MORE.format(n=len(rows) - _MATTERS)):
             st.html(cards.table(texts.ATTENTION_HEAD, rows[_MATTERS:]))
+
+
+def _open_alerts(number: int) -> str:
+    badge = cards.badge(texts.alerts(number), "notifications", act=True, href=routes.ALERTS.address)
+    return f'<div class="of-badges"><span class="of-fade">{escape(texts.ATTENTION_ALERTS)}</span>{badge}</div>'
 
 
 def _matter(board: Board, matter: attention.Matter) -> list[cards.Cell]:
@@ -189,7 +194,8 @@ def _cell(board: Board, hour: tiles.Hour) -> str:
     if hour.oee is None:
         return f'<td class="of-off" title="{told}"></td>'
     fill, on = gap_fill(hour.gap) if hour.gap is not None else ("var(--track)", "var(--ink)")
-    return f'<td style="background:{fill};color:{on}" title="{told}">{hour.oee * 100:.0f}</td>'
+    shown = f"{hour.oee * 100:.0f}{'!' if hour.oee > 1 else ''}"
+    return f'<td style="background:{fill};color:{on}" title="{told}">{shown}</td>'
 
 
 def _below(gap: float | None) -> str:
