@@ -17,7 +17,8 @@ from kpis.registry import terms
 def wanted(time: pl.DataFrame, plant: Plant, target: float | None) -> float | None:
     """Good pieces that the target asks for in the time given: rows of equipment, account, product and `us`.
 
-    None without a target, or where planned time has no ideal cycle.
+    Time without a product, as between two orders, asks for nothing where none is meant by it: where other time has an
+    ideal cycle and it has not. None without a target, or where other planned time has no ideal cycle.
     """
     if target is None:
         return None
@@ -35,10 +36,11 @@ def planned_accounts(plant: Plant) -> list[str]:
 
 
 def _pieces(rows: Iterable[tuple[str, str | None, int]], plant: Plant, target: float) -> float | None:
-    pieces = 0.0
+    pieces, known, unknown = 0.0, False, False
     for equipment, product, us in rows:
         cycle = plant.ideal_cycle_us(equipment, product)
-        if cycle is None and us:
+        if cycle is None and us and product is not None:
             return None
+        known, unknown = known or cycle is not None, unknown or (cycle is None and us > 0)
         pieces += us / cycle * target if cycle else 0.0
-    return pieces
+    return None if unknown and not known else pieces

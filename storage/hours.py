@@ -29,7 +29,8 @@ class Loss:
 class HourRow:
     """An hour (µs since 1970): what its target asks for, what was made, pieces ahead of the target so far, why.
 
-    None where there is no target, or planned time has no ideal cycle.
+    None where there is no target, or planned time has no ideal cycle; `ahead` also after an hour whose pieces nothing
+    can be compared with.
     """
 
     start: int
@@ -57,11 +58,12 @@ def hour_rows(
     """
     rows = {int(row["window_start"].timestamp()): row for row in made.iter_rows(named=True)}
     parts = {int(hour[0].timestamp()): part for hour, part in time.partition_by("hour", as_dict=True).items()}
-    found, ahead = [], 0.0
+    found, ahead, comparable = [], 0.0, True
     for at in sorted({*rows, *parts}):
         row, inside = rows.get(at), parts.get(at, time.clear())
         asked, good = wanted(inside, plant, target), 0 if row is None else row["good"]
         ahead += 0.0 if asked is None else good - asked
+        comparable = comparable and (asked is not None or good == 0)
         start = at * 1_000_000
         found.append(
             HourRow(
@@ -71,7 +73,7 @@ def hour_rows(
                 good,
                 0 if row is None else row["scrap"] + row["rework"],
                 None if row is None else row["oee"],
-                None if asked is None else ahead,
+                ahead if comparable and asked is not None else None,
                 _loss(plant, inside, row, names),
             )
         )

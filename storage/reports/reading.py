@@ -62,7 +62,7 @@ def _content(reader: Reader, plant: Plant, chosen: Slice, shift: str, row: Row) 
     target = targets.get("oee", _target(plant, timed["contributor"].to_list()))
     start, end = _us(row["window_start"]), _us(row["window_end"])
     rows = _hours(reader, chosen, plant, target, start, end)
-    asked = [hour.wanted for hour in rows]
+    asked = [hour.wanted for hour in rows if hour.wanted is not None or hour.good]
     wanted = None if None in asked or not asked else sum(filter(None, asked))
     figures = [Figure(name, row[name], target if name == "oee" else targets.get(name)) for name in RATIOS]
     figures.append(Figure("good", row["good"], wanted))
