@@ -118,11 +118,15 @@ def looked_back(
     first = max(min(cuts.values()), min((evidence.accounted[part] for part in parts), default=moment.horizon))
     for begin, end in _stretches(scope, first, moment.horizon):
         last = end == moment.horizon
-        here = {path: max(cut, begin) if begin > first else cut for path, cut in cuts.items() if last or cut < end}
+        # Up to when measured alerts are known at the end of the stretch before.
+        known_to = settled(begin) if begin > first else BEGINNING
+        here = {path: max(cut, known_to) for path, cut in cuts.items() if last or cut < end}
         now, mind = (moment, memory) if last else (Moment(end, settled(end)), AlertMemory.empty())
         mind.heard_from, mind.lost = memory.heard_from, memory.lost
         # Also what memory has of them: minutes before the stretch may hold otherwise by now.
-        asked = forgotten(scope, mind, evidence.accounted, here, rows) | {path for path in here if cuts[path] < begin}
+        asked = forgotten(scope, mind, evidence.accounted, here, rows) | {
+            path for path in here if cuts[path] < known_to
+        }
         asked &= scope.contributors.keys()
         if asked:
             since = min(max(here[path], begin) for path in asked) - 2 * scope.back_us

@@ -63,7 +63,7 @@ def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path)
         assert (name, missing.rows(), more.rows()) == (name, [], [])
 
 
-@pytest.mark.parametrize("seed", [101, 105])
+@pytest.mark.parametrize("seed", [101, 105, 121])
 def test_how_much_of_the_past_is_looked_at_at_once_does_not_count(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
