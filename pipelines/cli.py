@@ -3,8 +3,9 @@
 import signal
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from types import FrameType
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -74,6 +75,7 @@ def _build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_version)
     db = typer.Typer(help="Look after the store: migrate, backup, restore, retain, export.", no_args_is_help=True)
     for command in COMMANDS:
         app.command()(command)
@@ -91,6 +93,20 @@ def _build() -> typer.Typer:
         source.command(name)(command)
     app.add_typer(source, name="source")
     return app
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"oeeflow {version('oeeflow')}")
+        raise typer.Exit
+
+
+def _version(
+    version_: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from kpis.errors import ConfigError
 from pipelines.output import Format
 from pipelines.times import parse_time
 
@@ -52,8 +53,11 @@ class Opened:
         """The options that select equipment and time."""
         from storage.selection import Selection
 
-        bounds = (None if at is None else parse_time(at, self.plant.timezone) for at in (start, end))
-        return Selection(equipment, level, *bounds)
+        first, last = (None if at is None else parse_time(at, self.plant.timezone) for at in (start, end))
+        if first is not None and last is not None and last <= first:
+            msg = f"--to {end} is not after --from {start}"
+            raise ConfigError(msg, hint="--to is the first instant that is left out")
+        return Selection(equipment, level, first, last)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class PeopleDoor:
         body = await body_of(request)
         found = self._office.case(request.path_params["alert"])
         if found is None:
-            raise Refused(404, "there is no open alert of this id", "`oeeflow alerts` lists them")
+            raise Refused(404, "there is no open alert of this id", "`oeeflow alerts --state firing` lists them")
         try:
             told = json.loads(body)
         except ValueError as error:

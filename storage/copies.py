@@ -77,6 +77,9 @@ def restore(source: Path, path: Path, clock: Callable[[], datetime], *, accept_l
     not go back that far, unless the loss is accepted; and when the copy is no sound store or somebody writes the store.
     """
     _must_exist(source)
+    if not source.is_file():
+        msg = f"{source} is no file"
+        raise StorageError(msg, hint="name a backup or a snapshot")
     if logs(source):
         msg = f"{source} has a log beside it: it is open, or was not closed in order"
         raise StorageError(msg, hint="name a backup or a snapshot")

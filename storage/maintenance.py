@@ -53,6 +53,9 @@ def export(path: Path, folder: Path, form: Literal["parquet", "csv"]) -> Exporte
 
     Raises StorageError when the folder is not empty or cannot be written.
     """
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is no folder"
+        raise StorageError(msg, hint="name a new folder: every table becomes a file in it")
     if folder.exists() and any(folder.iterdir()):
         msg = f"the folder {folder} is not empty"
         raise StorageError(msg, hint="name a new one, so that files of two exports do not mix")

@@ -1,6 +1,7 @@
 """Commands by which people say what they do about an alert: the running engine writes it down."""
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,8 @@ from kpis.errors import OeeflowError, SourceError
 from pipelines.options import Db
 from storage.places import Places
 from storage.running import Running
+
+_ID = re.compile("[0-9a-f]{4,16}")
 
 ANSWER_WITHIN = 15.0
 
@@ -78,6 +81,9 @@ def unshelve(alert: Alert, db: Db, by: By, comment: Comment = None) -> None:
 
 def _do(db: Db, alert: str, **action: Any) -> None:
     """Post an action to the engine of a store. Raises SourceError without one, OeeflowError with what it refuses."""
+    if not _ID.fullmatch(alert):
+        message = f'"{alert}" is no id of an alert'
+        raise SourceError(message, hint="`oeeflow alerts` shows them: 4 to 16 of the characters 0-9 and a-f")
     places = Places(db.resolve())
     running = Running.read(places)
     if running is None or running.http is None:

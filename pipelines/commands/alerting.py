@@ -1,19 +1,43 @@
 """Commands about alerts: those that were raised, and rules tried out before they are trusted."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kpis.errors import ConfigError
 from pipelines.options import Db, Equipment, From, Level, Output, To, opened
 from pipelines.output import Column, Format, emit, local, plain
 
-State = Annotated[
-    str | None, typer.Option("--state", help="firing, resolved, suppressed or withdrawn; default: all but withdrawn.")
-]
+if TYPE_CHECKING:
+    from storage.reader import Reader
+
+SHOWN_OF_ID = 8
+"""Characters of an alert's id that tell it from all others, nearly always."""
+
+
+class AlertState(StrEnum):
+    """What may have become of an alert."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    SUPPRESSED = "suppressed"
+    WITHDRAWN = "withdrawn"
+
+
+class AlertSeverity(StrEnum):
+    """How bad it is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+State = Annotated[AlertState | None, typer.Option("--state", help="Default: all but withdrawn.")]
 Rule = Annotated[str | None, typer.Option("--rule", help="Name of a rule; default: all.")]
-Severity = Annotated[str | None, typer.Option("--severity", help="info, warning or critical; default: all.")]
+Severity = Annotated[AlertSeverity | None, typer.Option("--severity", help="Default: all.")]
 
 
 def alerts(
@@ -46,7 +70,10 @@ def alerts(
         rows = store.reader.alerts(
             store.selection(equipment, level, start, end), state=state, rule=rule, severity=severity
         )
+        if rule is not None and rows.is_empty():
+            _must_be_known(rule, store.reader)
         columns = [
+            Column("alert", lambda row: str(row["alert"])[:SHOWN_OF_ID]),
             Column("equipment", plain("equipment")),
             Column("since", local("since", store.zone)),
             Column("fired", local("fired_at", store.zone)),
@@ -54,6 +81,14 @@ def alerts(
             *(Column(name, plain(name)) for name in ("severity", "state", "rule", "text")),
         ]
         emit(rows, form, columns)
+
+
+def _must_be_known(rule: str, reader: "Reader") -> None:
+    """Raises ConfigError for a rule that the store never had."""
+    known = reader.query("SELECT rule FROM alert_rules UNION SELECT rule FROM alerts ORDER BY 1")["rule"].to_list()
+    if rule not in known:
+        message = f'no rule "{rule}" in the store'
+        raise ConfigError(message, hint=f"its rules are {', '.join(known)}" if known else "it has none")
 
 
 def test(

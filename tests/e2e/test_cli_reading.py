@@ -224,6 +224,29 @@ def test_a_reader_that_has_seen_enough_is_no_error(db: Path) -> None:
     assert told == b""
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["alerts", "--state", "open"], "'firing', 'resolved', 'suppressed', 'withdrawn'"),
+        (["alerts", "--severity", "high"], "'info', 'warning', 'critical'"),
+        (["alerts", "--rule", "x"], 'no rule "x" in the store'),
+        (["kpi", "--from", "2016-11-30", "--to", "2016-11-29"], "--to 2016-11-29 is not after --from 2016-11-30"),
+        (["export", "README.md"], "README.md is no folder"),
+        (["db", "restore", "."], ". is no file"),
+        (["alerts", "ack", "", "--by", "Anna"], '"" is no id of an alert'),
+        (["alerts", "ack", "a/b", "--by", "Anna"], '"a/b" is no id of an alert'),
+    ],
+)
+def test_what_cannot_be_meant_is_told(words: list[str], told: str, db: Path) -> None:
+    said = oeeflow(*words, db=db, code=2)[1]
+    assert told in re.sub(r"[\s│]+", " ", said)
+    assert "Traceback" not in said
+
+
+def test_it_says_which_version_it_is() -> None:
+    assert re.fullmatch(rb"oeeflow \d+\.\d+\.\d+\n", oeeflow("--version")[0])
+
+
 def options() -> list[tuple[str, str]]:
     """Every option of every command."""
     found = []
