@@ -132,8 +132,11 @@ def recompute(db: Path, since: str | None, to: str | None) -> int:
         return changed
 
 
-def retry(db: Path, plant_path: Path | None) -> Outcome:
-    """Take in rejected events that a corrected plant file allows; without one, the file last used is read again."""
+def retry(db: Path, plant_path: Path | None) -> tuple[Outcome, int]:
+    """Take in rejected events that a corrected plant file allows; without one, the file last used is read again.
+
+    What became of those that were tried, and how many rejected events there are after it.
+    """
     path = plant_path or Path(stored_plant(db).path)
     plant = read_plant(path)
     halt, outcomes = Halt(), [Outcome()]
@@ -153,7 +156,8 @@ def retry(db: Path, plant_path: Path | None) -> Outcome:
             outcomes.append(outcome)
 
         run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
-    return sum(outcomes[1:], start=outcomes[0])
+        rejected = store.rejected
+    return sum(outcomes[1:], start=outcomes[0]), rejected
 
 
 def _sum(store: Store, halt: Halt, tell: Callable[[int], None] = lambda _: None) -> None:

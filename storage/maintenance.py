@@ -17,7 +17,10 @@ from storage.snapshots import newest
 from storage.views import create_views
 from storage.writer import SUMS
 
-EXPORTED_VIEWS: Final = "view_name LIKE 'kpi!_%' ESCAPE '!' OR view_name IN ('time_elements', 'losses', 'data_quality')"
+EXPORTED_VIEWS: Final = (
+    "view_name LIKE 'kpi!_%' ESCAPE '!' "
+    "OR view_name IN ('time_elements', 'losses', 'six_big_losses', 'data_quality', 'alert_calls', 'alert_load')"
+)
 
 
 def upgrade(path: Path) -> list[str]:

@@ -43,6 +43,11 @@ def write(
     transaction.insert("rejected_events", fresh)
 
 
+def count(con: Connection) -> int:
+    """How many rejected events there are."""
+    return int(con.execute("SELECT count(*) FROM rejected_events").fetchall()[0][0])
+
+
 def retriable(con: Connection, paths: Iterable[str]) -> Iterator[pl.DataFrame]:
     """Events rejected for their equipment, by `digest` and `raw` bytes, that is among `paths` by now."""
     with bound(con, known=pl.DataFrame({"equipment": list(paths)}, schema={"equipment": pl.String})):

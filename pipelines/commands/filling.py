@@ -154,8 +154,8 @@ def retry(db: Path, plant: Path | None) -> None:
     from pipelines import replay as engine
 
     with console.status("trying rejected events again"):
-        outcome = engine.retry(db, plant)
-    console.print(f"{outcome.taken:,} events taken in; {outcome.rejected:,} still rejected", highlight=False)
+        outcome, rejected = engine.retry(db, plant)
+    console.print(f"{outcome.taken:,} events taken in; {rejected:,} still rejected", highlight=False)
 
 
 def init(
