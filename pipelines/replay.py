@@ -21,6 +21,7 @@ from pipelines.sources import ROWS, open_events, size_of
 from pipelines.sources.batching import ahead, even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
+from storage import refused
 from storage.catalog import stored_plant
 from storage.health import Finding, doubts
 from storage.places import Places
@@ -143,20 +144,21 @@ def retry(db: Path, plant_path: Path | None) -> tuple[Outcome, int]:
     with interruptible(halt), _store(db, plant, path, halt) as (store, _), Accountants(plant, 1) as accountants:
 
         def batches() -> Iterator[Batch]:
-            for refused in store.retriable():
-                decoded = decode(b"".join(raw + b"\n" for raw in refused["raw"]), 1)
+            for rows in store.retriable():
+                decoded = decode(b"".join(raw + b"\n" for raw in rows["raw"]), 1)
                 yield Batch(
                     decoded.events,
                     decoded.rejected,
-                    raw=partial(_line_of, refused["raw"]),
-                    retried=refused["digest"],
+                    raw=partial(_line_of, rows["raw"]),
+                    retried=rows["digest"],
                 )
 
         def committed(pending: Pending, outcome: Outcome) -> None:
             outcomes.append(outcome)
 
         run(dataflow(batches(), store, plant, accountants, 1, committed, halt), halt)
-        rejected = store.rejected
+        store.settle()
+        rejected = refused.count(store.connection)
     return sum(outcomes[1:], start=outcomes[0]), rejected
 
 

@@ -199,12 +199,6 @@ class Store:
         """Rejected events, by their `digest` and `raw` bytes, whose equipment the plant file knows by now."""
         return refused.retriable(self._con, self._ledger.plant.equipment)
 
-    @property
-    def rejected(self) -> int:
-        """How many rejected events there are."""
-        self.settle()
-        return refused.count(self._con)
-
     def take(self, batch: Batch) -> Pending:
         """Find out what is new in a batch and what it changes."""
         admitted = admit(self._con, self._ledger, self._ids(), batch.events, batch.until)
