@@ -123,10 +123,9 @@ def looked_back(
         here = {path: max(cut, known_to) for path, cut in cuts.items() if last or cut < end}
         now, mind = (moment, memory) if last else (Moment(end, settled(end)), AlertMemory.empty())
         mind.heard_from, mind.lost = memory.heard_from, memory.lost
-        # Also what memory has of them: minutes before the stretch may hold otherwise by now.
-        asked = forgotten(scope, mind, evidence.accounted, here, rows) | {
-            path for path in here if cuts[path] < known_to
-        }
+        asked = forgotten(scope, mind, evidence.accounted, here, rows)
+        # Also what memory has of others: minutes before the stretch may hold otherwise by now.
+        asked |= {path for path in here if cuts[path] < begin}
         asked &= scope.contributors.keys()
         if asked:
             since = min(max(here[path], begin) for path in asked) - 2 * scope.back_us
