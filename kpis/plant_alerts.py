@@ -1,7 +1,7 @@
 """The shape of `[[alerts]]`: what is worth telling somebody, where, after how long and in which words."""
 
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -23,7 +23,8 @@ MEASURED = (*(f"{account}_us" for account in ACCOUNTS), *_PIECES)
 """The elements that are summed up over a window for alerts."""
 
 TEXT_FIELDS = ("equipment", "line", "unit", "rule", "severity", "since", "reason", "kpi", "value", "limit", "target")
-SEVERITIES = ("info", "warning", "critical")
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 DERIVED = ("state", "kpi", "scrap", "behind", "silence")
 """What events alone decide: the same events give the same alerts."""
 WATCHED = ("disconnected", "skew", "rejected", "late", "sql", "overdue", "lag", "outbox", "failing")
@@ -180,7 +181,7 @@ class AlertRule(Table):
     level: Level | None = None
     for_us: Duration = Field(0, alias="for")
     keep_for: Duration = 0
-    severity: Literal["info", "warning", "critical"] = "warning"
+    severity: Severity = "warning"
     text: Annotated[str, AfterValidator(_text)] | None = None
     quiet: list[Quiet] = ["unscheduled", "break", "planned_stop"]
     grace: Grace = Grace.model_validate({})

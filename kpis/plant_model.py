@@ -206,6 +206,11 @@ class Plant:
         of_products = any(not places.isdisjoint(product.ideal_cycles_us) for product in self.products.values())
         return self.equipment[path].ideal_cycle_us is not None or of_products
 
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The names of states that have a category: those of the plant file, and the categories themselves."""
+        return (*self.states, *CATEGORIES)
+
     def category(self, state: str, reason: str | None) -> str:
         """The category of a state by its name, else ``unknown``; a reason's category counts unless it is producing."""
         category = self.states.get(state, state if state in CATEGORIES else "unknown")

@@ -17,8 +17,8 @@ from kpis.registry import terms
 def wanted(time: pl.DataFrame, plant: Plant, target: float | None) -> float | None:
     """Good pieces that the target asks for in the time given: rows of equipment, account, product and `us`.
 
-    Time without a product, as between two orders, asks for nothing where none is meant by it: where other time has an
-    ideal cycle and it has not. None without a target, or where other planned time has no ideal cycle.
+    Time without a product, as between two orders, asks for nothing where other time of the same equipment has an ideal
+    cycle. None without a target, or where other planned time has no ideal cycle.
     """
     if target is None:
         return None
@@ -36,11 +36,14 @@ def planned_accounts(plant: Plant) -> list[str]:
 
 
 def _pieces(rows: Iterable[tuple[str, str | None, int]], plant: Plant, target: float) -> float | None:
-    pieces, known, unknown = 0.0, False, False
+    pieces, known, unknown = 0.0, set[str](), set[str]()
     for equipment, product, us in rows:
         cycle = plant.ideal_cycle_us(equipment, product)
-        if cycle is None and us and product is not None:
+        if cycle is not None:
+            known.add(equipment)
+            pieces += us / cycle * target
+        elif us and product is not None:
             return None
-        known, unknown = known or cycle is not None, unknown or (cycle is None and us > 0)
-        pieces += us / cycle * target if cycle else 0.0
-    return None if unknown and not known else pieces
+        elif us:
+            unknown.add(equipment)
+    return pieces if unknown <= known else None

@@ -6,6 +6,7 @@ go on to the next one. Also for rules that are only tried out: how often would t
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import polars as pl
@@ -65,7 +66,7 @@ class Evidence:
             holding = pl.DataFrame(keys, schema={name: HELD[name] for name in KEY}, orient="row")
             memory.measure(scope, some, (begin, moment.minute), moment.horizon, scope.firsts(holding))
 
-    @property
+    @cached_property
     def least(self) -> int | None:
         """The shortest silence that a rule is about (µs)."""
         return min((rule.when.silence for rule in self.plant.alerts if rule.when.silence), default=None)

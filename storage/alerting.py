@@ -5,7 +5,8 @@ and what is due because time went by, is looked at; see kpis.alerts for what an 
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -37,12 +38,10 @@ class Alerting:
         self._topology = Topology(plant)
         self._memory = AlertMemory.empty()
         self._scope: Scope | None = None
-        self._accounted: dict[str, int] = {}
         self._known: dict[str, Row] = {}
         self._due: dict[str, int] = {}
         self._minute = BEGINNING
         self._transition = 0
-        self._least = min((rule.when.silence for rule in plant.alerts if rule.when.silence), default=None)
         self._counting = any(measure_of(rule) for rule in plant.alerts)
         self._evidence = Evidence(self._query, plant, {})
         self._recalled: int | None = None
@@ -74,7 +73,7 @@ class Alerting:
         scope = self._scope
         if scope is None:
             scope, cuts = self._begin(transaction, ledger, before, horizon)
-        elif ledger.accounted != self._accounted:
+        elif ledger.accounted != self._evidence.accounted:
             scope, cuts = self._widen(scope, ledger, horizon)
         if held is not None and self._watching.rules:
             changes.append((self._watch(transaction, held, horizon), True))
@@ -100,8 +99,8 @@ class Alerting:
         """Know what was known at the horizon before; if the rules are new, all that is not frozen is looked at."""
         if ledger.frozen is not None:
             self._beginning = self._memory.heard_from = ledger.frozen.before
-        self._account(ledger.accounted)
-        self._scope = scope = scope_of(self._plant, self._accounted)
+        self._evidence = replace(self._evidence, accounted=dict(ledger.accounted))
+        self._scope = scope = scope_of(self._plant, self._evidence.accounted)
         self._forgotten = horizon
         fingerprint = _fingerprint(self._plant)
         rows = self._con.execute("SELECT DISTINCT fingerprint FROM alert_rules").fetchall()
@@ -125,14 +124,14 @@ class Alerting:
 
     def _widen(self, old: Scope, ledger: Ledger, horizon: int) -> tuple[Scope, dict[str, int]]:
         """Equipment has time of its own from another instant on: whom it concerns is looked at anew from there."""
-        told = (self._accounted, ledger.accounted)
+        told = (self._evidence.accounted, ledger.accounted)
         moved = {
             part: min(its[part] for its in told if part in its)
             for part in told[0].keys() | told[1].keys()
             if told[0].get(part) != told[1].get(part)
         }
-        self._account(ledger.accounted)
-        self._scope = scope = scope_of(self._plant, self._accounted, old)
+        self._evidence = replace(self._evidence, accounted=dict(ledger.accounted))
+        self._scope = scope = scope_of(self._plant, self._evidence.accounted, old)
         cuts: dict[str, int] = {}
         for part in moved:  # what is known of its silences begins with what was its first sign of life
             self._memory.since.pop(part, None)
@@ -141,11 +140,6 @@ class Alerting:
                 for path in its.get(part, ()):
                     _lower(cuts, path, max(at, self._beginning))
         return scope, cuts
-
-    def _account(self, accounted: Mapping[str, int]) -> None:
-        """Note since when equipment has time of its own."""
-        self._accounted = dict(accounted)
-        self._evidence = Evidence(self._query, self._plant, self._accounted)
 
     def _query(self, statement: str) -> pl.DataFrame:
         return self._con.execute(statement).pl()
@@ -177,7 +171,7 @@ class Alerting:
         if work is None or accounts is None or not self._plant.alerts:
             return []
         times, made = self._memory.take(work, accounts, before, pieces=self._counting)
-        if self._scope is not None or self._least is None:
+        if self._scope is not None or self._evidence.least is None:
             return [(times, True), (made, False)]
         # Nothing is known yet of silences that these signs of life end.
         signs = events.group_by("equipment").agg(at=pl.col("ts").min()).rename({"equipment": "contributor"})
@@ -193,17 +187,17 @@ class Alerting:
 
     def _hear(self, scope: Scope, ledger: Ledger, events: pl.DataFrame, work: Work | None) -> pl.DataFrame:
         """What changed by signs of life, and by those that are taken back."""
-        if self._least is None or events.is_empty():
+        if self._evidence.least is None or events.is_empty():
             return pl.DataFrame(schema=CHANGES)
         known = pl.Series(list(scope.concerns), dtype=pl.String)
         corrections = events["type"].is_in(["reclassify", "retract"])
-        changes = self._memory.hear(signs_of(events, corrections, ledger.retracted), known, self._least)
+        changes = self._memory.hear(signs_of(events, corrections, ledger.retracted), known, self._evidence.least)
         silenced = events.filter(corrections).filter(pl.col("type") == "retract")["equipment"].unique()
         silenced = silenced.filter(silenced.is_in(known.implode()))
         if silenced.is_empty() or work is None:
             return changes
         first = min(self._memory.since.get(part, self._minute) for part in silenced)
-        self._memory.listen(self._query, silenced.to_list(), first, None, self._least)
+        self._memory.listen(self._query, silenced.to_list(), first, None, self._evidence.least)
         spans = work.spans.filter(pl.col("equipment").is_in(silenced.implode()))
         return pl.concat([changes, spans.select(contributor="equipment", at=pl.min_horizontal("start", "count_start"))])
 
@@ -237,7 +231,7 @@ class Alerting:
 
     def _remembers(self, scope: Scope, path: str, at: int) -> bool:
         """Whether what an equipment is measured by is in memory from an instant on."""
-        valid = valid_from(scope, self._memory, self._accounted, path)
+        valid = valid_from(scope, self._memory, self._evidence.accounted, path)
         return valid is not None and valid <= at
 
     def _measure(
@@ -288,8 +282,8 @@ class Alerting:
         Where memory does not reach back far enough for that, cuts become earlier.
         """
         self._recall(min(cuts.values()))
-        if not forgotten(scope, self._memory, self._accounted, cuts, self._known):
-            return look(scope, self._topology, self._memory, self._accounted, cuts, moment, self._known)
+        if not forgotten(scope, self._memory, self._evidence.accounted, cuts, self._known):
+            return look(scope, self._topology, self._memory, self._evidence.accounted, cuts, moment, self._known)
         while True:
             self._recall(min(cuts.values()) - 2 * scope.back_us)
             earlier = before_doubt(cuts, self._known)

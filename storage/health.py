@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 
 from kpis.errors import OeeflowError, StorageError
 from kpis.plant import Plant, load_plant
-from kpis.plant_file import CATEGORIES
 from storage.access import Access
 from storage.frozen import located
 from storage.places import Places
@@ -139,7 +138,7 @@ def _plant(query: Query) -> Iterator[Finding]:
 
 def doubts(query: Query, plant: Plant) -> Iterator[Finding]:
     """What was taken in as it is, and is hardly meant so: state names of the last 30 days, times of long ago."""
-    known = texts((*plant.states, *CATEGORIES))
+    known = texts(plant.state_names)
     rows = query(
         "SELECT state, count(*), list_sort(list(DISTINCT equipment)) FROM events "
         f"WHERE type = 'state' AND ts >= (SELECT horizon FROM horizons) - INTERVAL 30 DAY AND state NOT IN {known} "
@@ -153,8 +152,11 @@ def doubts(query: Query, plant: Plant) -> Iterator[Finding]:
             f'the plant file does not know the state "{state}" ({whose}): its time is unknown',
             f'say in [states] what it is, such as {json.dumps(state)} = "producing"',
         )
-    rows = query(f"SELECT equipment, min(first_ts) FROM event_ranges GROUP BY 1 HAVING min(first_ts) < '{_LONG_AGO}'")
-    for path, first in sorted(rows)[:_MOST_NAMES]:
+    rows = query(
+        "SELECT equipment, accounted_from FROM equipment "
+        f"WHERE accounted_from < '{_LONG_AGO}' ORDER BY equipment LIMIT {_MOST_NAMES}"
+    )
+    for path, first in rows:
         yield Finding(
             "warning",
             "times",

@@ -8,7 +8,6 @@ import streamlit as st
 from dashboards import attention, cards, frame, reading, texts
 from dashboards.board import Board, Row, micros
 from kpis.formats import count, duration, moment, percent, since
-from kpis.plant_file import CATEGORIES
 from storage import boards
 from storage.selection import Selection
 
@@ -130,9 +129,9 @@ def _rejected(board: Board) -> str:
 
 
 def _undeclared(board: Board, start: int) -> str:
-    states = (*board.plant.states, *CATEGORIES)
+    known = board.plant.state_names
     found = reading.read(
-        ("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start, states), keep_s=60
+        ("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start, known), keep_s=60
     )
     if found.is_empty():
         return cards.empty(texts.NO_UNDECLARED)

@@ -1,13 +1,13 @@
 """Commands about alerts: those that were raised, and rules tried out before they are trusted."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kpis.errors import ConfigError
+from kpis.plant_alerts import Severity
 from pipelines.options import Db, Equipment, From, Level, Output, To, opened
 from pipelines.output import Column, Format, emit, local, plain
 
@@ -17,27 +17,12 @@ if TYPE_CHECKING:
 SHOWN_OF_ID = 8
 """Characters of an alert's id that tell it from all others, nearly always."""
 
-
-class AlertState(StrEnum):
-    """What may have become of an alert."""
-
-    FIRING = "firing"
-    RESOLVED = "resolved"
-    SUPPRESSED = "suppressed"
-    WITHDRAWN = "withdrawn"
-
-
-class AlertSeverity(StrEnum):
-    """How bad it is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-State = Annotated[AlertState | None, typer.Option("--state", help="Default: all but withdrawn.")]
+State = Annotated[
+    Literal["firing", "resolved", "suppressed", "withdrawn"] | None,
+    typer.Option("--state", help="Default: all but withdrawn."),
+]
 Rule = Annotated[str | None, typer.Option("--rule", help="Name of a rule; default: all.")]
-Severity = Annotated[AlertSeverity | None, typer.Option("--severity", help="Default: all.")]
+SeverityOption = Annotated[Severity | None, typer.Option("--severity", help="Default: all.")]
 
 
 def alerts(
@@ -52,7 +37,7 @@ def alerts(
     end: To = None,
     state: State = None,
     rule: Rule = None,
-    severity: Severity = None,
+    severity: SeverityOption = None,
     form: Output = Format.TABLE,
 ) -> None:
     """Alerts whose condition began to hold from --from on and before --to.

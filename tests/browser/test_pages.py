@@ -18,6 +18,7 @@ from storage.explaining import explain
 from storage.reader import Reader
 from storage.selection import Selection
 from tests.browser.stores import LINE
+from tests.engine import fill
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
 
@@ -80,6 +81,47 @@ def test_tiles_show_the_figures_of_the_reader(filled: Path, monkeypatch: pytest.
     assert percent(last["oee"][-1]) in page
     assert percent(shift["oee"]) in page
     assert count(shift["good"]) in page
+
+
+def test_open_alerts_hours_above_100_percent_and_unknown_states_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4,000 pieces of a second each in the first hour, hardly any in the next two, and a stop of two minutes now."""
+
+    def event(minute: int, **content: object) -> dict[str, object]:
+        at = f"2026-03-02T{6 + minute // 60:02}:{minute % 60:02}:00Z"
+        return {"id": f"{minute}", "equipment": "a/line/press", "ts": at} | content
+
+    toml = """
+        [plant]
+        name = "Ulm"
+        [reasons.jam]
+        label = "Jam"
+        [equipment."a/line"]
+        level = "line"
+        [equipment."a/line/press"]
+        level = "unit"
+        ideal_cycle = "1s"
+        [[alerts]]
+        name = "down"
+        when = { state = "down" }
+        level = "unit"
+    """
+    story = [
+        event(0, type="state", state="producing"),
+        event(30, type="count", good=4_000),
+        event(100, type="count", good=10),
+        event(177, type="state", state="LAEUFT"),
+        event(178, type="state", state="down", reason="jam"),
+        event(180, type="status", online=True),
+    ]
+    fill(tmp_path / "kpi.duckdb", toml, [story])
+    page = told(opened(tmp_path / "kpi.duckdb", routes.OVERVIEW, monkeypatch))
+    assert texts.ATTENTION_ALERTS in page
+    assert texts.ATTENTION_NONE not in page
+    assert "111!" in page
+    quality = told(opened(tmp_path / "kpi.duckdb", routes.DATA_QUALITY, monkeypatch))
+    assert "State LAEUFT a/line/press" in re.sub(r"\s+", " ", quality)
 
 
 def test_the_line_shows_the_figures_of_the_reader(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

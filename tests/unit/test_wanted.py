@@ -24,7 +24,8 @@ HOUR = 3_600
 def time(*rows: tuple[str, str | None, int]) -> pl.DataFrame:
     """Account, product and seconds."""
     told = [("a/press", account, product, seconds * S) for account, product, seconds in rows]
-    return pl.DataFrame(told, schema=["equipment", "account", "product", "us"], orient="row")
+    schema = {"equipment": pl.String, "account": pl.String, "product": pl.String, "us": pl.Int64}
+    return pl.DataFrame(told, schema=schema, orient="row")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,13 @@ def time(*rows: tuple[str, str | None, int]) -> pl.DataFrame:
 )
 def test_what_a_target_asks_for(rows: list[tuple[str, str | None, int]], pieces: float | None) -> None:
     assert wanted(time(*rows), load_plant(TOML), 0.5) == pieces
+
+
+def test_a_machine_of_which_nothing_is_known_is_not_left_out() -> None:
+    """A line of two: what the press makes between orders says nothing about the oven."""
+    oven = pl.DataFrame([("a/oven", "producing", None, 600 * S)], schema=time().schema, orient="row")
+    plant = load_plant(TOML + '[equipment."a/oven"]\nlevel = "unit"\n')
+    assert wanted(pl.concat([time(("producing", "P7", 600)), oven]), plant, 0.5) is None
 
 
 @pytest.mark.parametrize(
