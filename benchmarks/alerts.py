@@ -24,8 +24,9 @@ from kpis.accounting import account
 from kpis.events import EVENTS, REJECTED
 from kpis.plant import Plant, load_plant
 from pipelines.children import Child, answers, free_port
+from storage.batches import Batch
 from storage.reader import Reader
-from storage.store import Batch, Store
+from storage.store import Store
 
 BEGIN: Final = datetime(2026, 3, 2, 6, tzinfo=UTC)
 START: Final = int(BEGIN.timestamp() * 1e6)

@@ -63,8 +63,7 @@ def throughput(folder: Path, events: int, rounds: int, report: Report) -> None:
             peaks.setdefault(name, []).append(peak)
         seconds.setdefault("append", []).append(bare_append(frame, folder / "parquet.duckdb", folder / "bare.duckdb"))
         seconds.setdefault("query", []).append(one_query(parquet))
-    sample = frame.head(events // 20)
-    windows = sample.height / dict_windows(sample)
+    windows = dict_windows(parquet)
     rate = {name: events / statistics.median(taken) for name, taken in seconds.items()}
     report.table(
         f"{events:,} events of {MACHINES} machines over a day, median of {rounds}",

@@ -13,7 +13,8 @@ from kpis.plant import Plant
 from kpis.work import Accounts, Work
 from pipelines.operators import Commit, Feed, Halt
 from pipelines.shards import Accountants, join, split
-from storage.store import Batch, Outcome, Pending, Store
+from storage.batches import Batch, Outcome, Pending
+from storage.store import Store
 
 
 class Part(NamedTuple):

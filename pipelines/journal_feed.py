@@ -18,8 +18,8 @@ from kpis.plant_sources import PEOPLE
 from pipelines.decoding import Decoder
 from pipelines.operators import Halt
 from pipelines.reception import Reception
+from storage.batches import Batch
 from storage.journal import Journal
-from storage.store import Batch
 from storage.writer import Position
 
 FLUSH_EVERY: Final = 0.25

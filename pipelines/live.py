@@ -41,13 +41,14 @@ from pipelines.sources.mqtt import MqttIngest
 from pipelines.upkeep import Upkeep
 from pipelines.vitals import Vitals
 from storage.alert_questions import Questions
+from storage.batches import Batch, Outcome, Pending
 from storage.journal import Journal, JournalDamaged
 from storage.places import Places
 from storage.recovery import Recovery, go_on_from, kept_sound
 from storage.running import Running
 from storage.salvage import Salvaged, mend
 from storage.serve import Serving
-from storage.store import Batch, Outcome, Pending, Store
+from storage.store import Store
 from storage.tokens import Tokens
 
 FIRST_PAUSE: Final = 1.0

@@ -17,7 +17,7 @@ from kpis.plant_sources import MqttSource
 from pipelines.notify.sender import FAILURES, ChannelStatus
 from pipelines.source_watch import SourceWatch
 from pipelines.vitals import Vitals
-from storage.store import Pending
+from storage.batches import Pending
 
 LOOK_EVERY: Final = 1.0
 """seconds from one look to the next."""

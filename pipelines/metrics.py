@@ -12,7 +12,7 @@ from pipelines.notify.sender import ChannelStatus
 from pipelines.source_watch import SourceWatch
 from pipelines.sources.mqtt import MqttIngest
 from pipelines.vitals import Vitals
-from storage.store import Outcome, Pending
+from storage.batches import Outcome, Pending
 
 _FLUSH_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from storage.store import Pending
+from storage.batches import Pending
 
 TAKEN: Final = "taken"
 DUPLICATE: Final = "duplicate"

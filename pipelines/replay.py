@@ -22,11 +22,12 @@ from pipelines.sources.batching import ahead, even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
 from storage import refused
+from storage.batches import Batch, Outcome, Pending
 from storage.catalog import stored_plant
 from storage.health import Finding, doubts
 from storage.places import Places
 from storage.recovery import Recovery, kept_sound
-from storage.store import Batch, Outcome, Pending, Store
+from storage.store import Store
 from storage.writer import Position
 
 _DAYS_AT_ONCE: Final = 14

@@ -74,15 +74,16 @@ class SeenIds:
         self._memory: list[MemoryRun] = []
         self._replaced: list[FileRun] = []
         self._flush = int(con.execute("SELECT coalesce(max(flush), 0) FROM flushes").fetchall()[0][0])
+        self._writers = self._known_writers()
         filed, self._files = self._indexed()
         self._number = max((int(file.path.stem) for file in self._files), default=0)
-        self._writer = str(uuid4())
         con.execute("DELETE FROM writers WHERE after_flush >= ?", [self._flush])
         # What was written before there was this table counts as the first one's.
         con.execute(
             "INSERT INTO writers SELECT ?, CASE WHEN count(*) = 0 THEN 0 ELSE ? END FROM writers",
-            [self._writer, self._flush],
+            [str(uuid4()), self._flush],
         )
+        self._writers = self._known_writers()
         self._catch_up(filed)
 
     def find(self, batch: Keys) -> tuple[Places, Numbers]:
@@ -206,12 +207,12 @@ class SeenIds:
             run.path.unlink()
         self._replaced.clear()
 
+    def _known_writers(self) -> list[tuple[int, str]]:
+        return self._con.execute("SELECT after_flush, writer FROM writers ORDER BY after_flush DESC").fetchall()
+
     def _writer_of(self, flush: int) -> str | None:
         """Who wrote a flush: another one, if the store is a copy that went its own way before."""
-        rows = self._con.execute(
-            "SELECT writer FROM writers WHERE after_flush < ? ORDER BY after_flush DESC LIMIT 1", [flush]
-        ).fetchall()
-        return str(rows[0][0]) if rows else None
+        return next((writer for after, writer in self._writers if after < flush), None)
 
 
 def forget(folder: Path) -> None:

@@ -145,11 +145,11 @@ def _rejected(events: pl.DataFrame, reason: str, detail: str) -> pl.DataFrame:
 
 def digest(con: Connection, ledger: Ledger, ids: SeenIds, new: pl.DataFrame) -> tuple[Taken, Ledger]:
     """What new events change, and the ledger with their corrections and first instants."""
-    columns = list(EVENT_FIELDS)
+    new = new.select(EVENT_FIELDS)
     if new.is_empty():
-        none = new.select(columns)
-        return Taken(none, none, none, kinds_of(none), kinds_of(none)), ledger
-    corrections, others = new.filter(IS_CORRECTION).select(columns), new.filter(~IS_CORRECTION).select(columns)
+        return Taken(new, new, new, kinds_of(new), kinds_of(new)), ledger
+    corrections = new.filter(IS_CORRECTION)
+    others = new.filter(~IS_CORRECTION) if corrections.height else new  # which is no copy then
     retractions = corrections.filter(pl.col("type") == "retract").select(
         "equipment", target=pl.col("details").str.json_path_match("$.target")
     )

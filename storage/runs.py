@@ -6,7 +6,7 @@ the tails only where heads are equal.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,7 @@ _ENTRY_BYTES: Final = 12
 _BLOCK: Final = 1024  # heads read at least, 4 KB
 _TAILS: Final = 128  # tails read at least, 1 KB
 _GAP: Final = 1  # blocks that are read along rather than skipped
-_AT_ONCE: Final = 2048  # keys looked for at once: bounds what is read into memory
+_AT_ONCE: Final = 2048  # blocks read at once, 8 MB: bounds what is in memory
 _PART: Final = 1 << 18  # entries merged at once
 
 
@@ -145,14 +145,31 @@ class FileRun:
 
     def find(self, keys: Keys) -> tuple[Places, Numbers]:
         """See Run. Raises StorageError when the file is damaged."""
-        found = [(at, *self._find(keys[at : at + _AT_ONCE])) for at in range(0, len(keys), _AT_ONCE)]
+        wanted = _heads(keys)
+        stretches = self._all_blocks(wanted) if len(keys) > len(self._fences) else self._some_blocks(wanted)
+        found = [(at, *self._among(near, keys[at:end], wanted[at:end])) for at, end, near in stretches]
         which = [places + at for at, places, _ in found]
         return np.concatenate(which), np.concatenate([numbers for _, _, numbers in found])
 
-    def _find(self, keys: Keys) -> tuple[Places, Numbers]:
-        wanted = _heads(keys)
+    def _all_blocks(self, wanted: Heads) -> Iterator[tuple[int, int, _Blocks]]:
+        """All heads, with the first of the sorted `wanted` that may be among them, and the first that is beyond them.
+
+        One that is the last of a stretch and the first of the next may be in both.
+        """
+        for block in range(0, len(self._fences), _AT_ONCE):
+            start = _BLOCK * block
+            heads = self._read(4 * start, min(_BLOCK * _AT_ONCE, self.length - start), np.uint32)
+            at, end = np.searchsorted(wanted, heads[0]), np.searchsorted(wanted, heads[-1], "right")
+            yield int(at), int(end), _Blocks(heads, np.array([start]), np.array([0]))
+
+    def _some_blocks(self, wanted: Heads) -> Iterator[tuple[int, int, _Blocks]]:
+        """The heads of blocks that may have some of the sorted `wanted`, with the first of these and what is beyond."""
         first, last = (np.maximum(np.searchsorted(self._fences, wanted, side), 1) - 1 for side in ("left", "right"))
-        near = self._blocks(first, last, _BLOCK, 0, np.uint32)
+        for at in range(0, len(wanted), _AT_ONCE):
+            end = at + _AT_ONCE
+            yield at, end, self._blocks(first[at:end], last[at:end], _BLOCK, 0, np.uint32)
+
+    def _among(self, near: _Blocks, keys: Keys, wanted: Heads) -> tuple[Places, Numbers]:
         if (near.values[near.offsets] != self._fences[near.starts // _BLOCK]).any():
             raise self._damaged()
         which, indices = _equal(near.values, wanted)

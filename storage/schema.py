@@ -44,7 +44,8 @@ TABLES = (
         "events",
         "Every event taken in, as it was sent, once: the audit trail. Retracted events stay here.",
         (*EVENT_COLUMNS, ("flush", "INTEGER", "commit that took it in: part of the first row of flushes not below it")),
-        fsst=("id",),
+        unlike=("id",),
+        alike=("equipment", "type", "state", "reason", "product", "order", "quality", "action"),
     ),
     Table(
         "corrections",
@@ -54,10 +55,7 @@ TABLES = (
     Table(
         "writers",
         "Processes that took events in: files beside the store belong to one history of it, told by this.",
-        (
-            ("writer", "VARCHAR", "random name of the process"),
-            ("after_flush", "INTEGER", "last commit before its first"),
-        ),
+        (("writer", "VARCHAR", "random name of the process"), ("after_flush", "INTEGER", "commit before its first")),
     ),
     Table(
         "rejected_events",

@@ -1,9 +1,9 @@
 """The store, open for writing: takes batches in, has them accounted, and commits both together."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,88 +13,37 @@ import duckdb
 import polars as pl
 
 from kpis.accounting import account
-from kpis.alert_watch import Held
 from kpis.errors import Interrupted, StorageError
 from kpis.events import EVENTS
 from kpis.plant import Plant
-from kpis.work import Accounts, Work, newest
+from kpis.work import Accounts, newest
 from storage import catalog, refused
 from storage.alerting import Alerting
+from storage.batches import Batch, Outcome, Pending
 from storage.changes import SEGMENTS
 from storage.database import Reading, connect, instants
 from storage.day_sums import SummedDays
 from storage.flushes import Flush
 from storage.history import EVENT_FIELDS, first_accounted
 from storage.ids import SeenIds
-from storage.intake import IS_CORRECTION, Admitted, admit, digest
+from storage.intake import IS_CORRECTION, admit, digest
 from storage.ledger import Ledger, load, still_due, widen
 from storage.memory import Memory
 from storage.migrations import migrate
 from storage.outbox import Outbox
 from storage.places import Places
 from storage.planning import plan, work_on
+from storage.rewriting import Rewrite, rewrite
 from storage.views import create_views
 from storage.writer import Position, Transaction
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Part of a source: canonical events, rejected rows, and the position that is reached with it.
-
-    `until`: events from then on are left out. `horizon`: the instant to account up to, if it is to be further on than
-    the newest event. `raw` gives the original bytes of lines by their numbers, and `origin` (`line`, `source`, `place`)
-    tells where they come from, if not from one file. `retried` are the digests of rejected events that the batch tries
-    again. `sources`: how the live sources are now, if that changed. `actions`: what people did about alerts, `notes`
-    what they said about hours. `tell`: people are told of alerts, because everything up to the horizon is known.
-    `held`: the conditions of alerts that hold by the clock of a running engine.
-    """
-
-    events: pl.DataFrame
-    rejected: pl.DataFrame
-    position: Position | None = None
-    until: int | None = None
-    horizon: int | None = None
-    raw: Callable[[pl.Series], pl.Series] | None = None
-    origin: pl.DataFrame | None = None
-    retried: pl.Series | None = None
-    sources: pl.DataFrame | None = None
-    actions: pl.DataFrame | None = None
-    notes: pl.DataFrame | None = None
-    tell: bool = False
-    held: Sequence[Held] | None = None
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A batch on its way: its work is known, its accounts are not. `rejected`: at the door, and before it."""
-
-    batch: Batch
-    work: Work | None
-    ledger: Ledger
-    admitted: Admitted
-    rejected: pl.DataFrame
-    transaction: Transaction
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a batch."""
-
-    taken: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    late: int = 0
-
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Store:
     """The one writer of a DuckDB file.
 
     `take` finds out what a batch changes and begins to write its events; `commit` adds the accounts of that work and
-    sees it off: it is durable when `settle` returns, or the next batch is committed. Between the two only one batch
-    may be on its way. Use it as a context manager.
+    sees it off: a thread of its own writes them while the next batch is taken. It is durable when `settle` returns.
+    Between the two only one batch may be on its way. Use it as a context manager.
     """
 
     def __init__(
@@ -220,36 +169,48 @@ class Store:
         return Pending(batch, work, after, admitted, rejected, transaction)
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
-        """Write the accounts of a batch and commit it with its events and its position."""
-        transaction, before, after, summed = pending.transaction, self._ledger, pending.ledger, self._summed
-        transaction.wait()
-        segments = pl.DataFrame(schema=SEGMENTS)
+        """Hand a batch over to be written with its accounts and its position, and know what comes after it."""
+        transaction, before, after, admitted = pending.transaction, self._ledger, pending.ledger, pending.admitted
+        made = None
         if pending.work is not None and accounts is not None:
-            changed = transaction.write_accounts(pending.work, accounts, before.told)
-            segments, summed = changed.segments, summed.without(transaction, summed.changed(changed.days))
+            made = rewrite(pending.work, accounts, before.told)
             after = replace(after, due=still_due(after.due, accounts, pending.work))
-        if pending.batch.retried is not None:
-            transaction.forget_rejected(pending.batch.retried)
-        new, batch = pending.admitted.new, pending.batch
+            self._memory = self._memory.after(pending.work, accounts, after)
+        outcome = Outcome(admitted.new.height, admitted.duplicates, pending.rejected.height, admitted.late)
+        transaction.wait()  # the batch before is durable then, so that no more than two are on their way
+        transaction.commit(lambda: self._write(pending, accounts, made, before, after, outcome))
+        self._last, self._open, self._ledger = transaction, None, after
+        self._ids().add(pending.admitted.keys, after.flush)
+        return outcome
+
+    def _write(
+        self,
+        pending: Pending,
+        accounts: Accounts | None,
+        made: Rewrite | None,
+        before: Ledger,
+        after: Ledger,
+        outcome: Outcome,
+    ) -> None:
+        """Write all of a batch but its events, in the thread of its transaction."""
+        transaction, batch, new = pending.transaction, pending.batch, pending.admitted.new
+        segments, summed = pl.DataFrame(schema=SEGMENTS), self._summed
+        if made is not None:
+            changed = transaction.write_accounts(made)
+            segments, summed = changed.segments, summed.without(transaction, summed.changed(changed.days))
+        if batch.retried is not None:
+            transaction.forget_rejected(batch.retried)
         source = batch.position.source if batch.position else None
         refused.write(self._writer, transaction, pending.rejected, source, batch.origin, self._clock())
-        outcome = Outcome(new.height, pending.admitted.duplicates, pending.rejected.height, pending.admitted.late)
         flush = self._write_flush(transaction, before, after, pending, outcome, segments)
         self._write_catalog(transaction, before, after)
         corrections = new.filter(IS_CORRECTION).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
-        held = pending.batch.held
-        self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts, held)
-        self.outbox.follow(transaction, pending.batch.actions, tell=pending.batch.tell)
-        if pending.batch.notes is not None:
-            transaction.replace("hour_notes", instants(pending.batch.notes, "hour", "at"), "note")
-        transaction.commit()
-        self._last, self._open, self._flushed, self._ledger = transaction, None, flush, after
-        self._summed = summed
-        if pending.work is not None and accounts is not None:
-            self._memory = self._memory.after(pending.work, accounts, after)
-        self._ids().add(pending.admitted.keys, after.flush)
-        return outcome
+        self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts, batch.held)
+        self.outbox.follow(transaction, batch.actions, tell=batch.tell)
+        if batch.notes is not None:
+            transaction.replace("hour_notes", instants(batch.notes, "hour", "at"), "note")
+        self._flushed, self._summed = flush, summed
 
     def _ids(self) -> SeenIds:
         """The ids in the store, opened when they are first asked for."""
@@ -364,6 +325,7 @@ class Store:
 
     def sum_days(self, at_most: int) -> int:
         """Sum some production days that are over, the newest first; how many are left. No batch may be on its way."""
+        self.settle()
         first, horizon = min(self._ledger.accounted.values(), default=None), self._ledger.horizon
         due = [] if first is None or horizon is None else self._summed.due(first, horizon)
         if due:
@@ -391,7 +353,7 @@ class Store:
                 self._con, self._ledger, Memory.empty(), span, pl.DataFrame(schema=EVENTS).drop("line"), horizon
             )
             if work is not None:
-                written = transaction.write_accounts(work, account(work, self._ledger.plant), horizon)
+                written = transaction.write_accounts(rewrite(work, account(work, self._ledger.plant), horizon))
                 self._summed = self._summed.without(transaction, self._summed.changed(written.days))
                 changed += written.segments.height
         return changed

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 class Table:
     """A table with its comment and its columns: name, DuckDB type, comment.
 
-    `fsst` names columns of texts that are hardly ever alike: told so, DuckDB need not find out for each block.
+    `unlike` names columns of texts that are hardly ever alike, `alike` those of few different ones: told so, DuckDB
+    need not find out for each block.
     """
 
     name: str
     comment: str
     columns: tuple[tuple[str, str, str], ...]
-    fsst: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
 
     def ddl(self) -> list[str]:
         """Statements that create the table with its comments."""
-        packed = dict.fromkeys(self.fsst, " USING COMPRESSION fsst")
+        packed = {
+            **dict.fromkeys(self.unlike, " USING COMPRESSION fsst"),
+            **dict.fromkeys(self.alike, " USING COMPRESSION dictionary"),
+        }
         columns = ", ".join(f'"{name}" {kind}{packed.get(name, "")}' for name, kind, _ in self.columns)
         statements = [f'CREATE TABLE "{self.name}" ({columns})', comment("TABLE", self.name, self.comment)]
         return statements + [comment("COLUMN", f'{self.name}"."{name}', text) for name, _, text in self.columns]

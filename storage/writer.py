@@ -1,17 +1,20 @@
 """One flush, one transaction: events, elements, what they stand for, and the position in the source."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 import polars as pl
 
-from kpis.work import PIECES, Accounts, Work, floor_minute
-from storage.changes import changed_pieces, changed_time
+from kpis.work import PIECES
+from storage.changes import changed_pieces
 from storage.database import instants, microseconds, streamed
 from storage.frozen import Frozen
 from storage.history import EVENT_FIELDS
+from storage.rewriting import Rewrite
 from storage.selection import instant
 
 SUMS: Final = ("summed_time", "summed_pieces", "summed_days")
@@ -40,8 +43,8 @@ class Changed:
 class Transaction:
     """A flush on its way into the store.
 
-    A thread of its own begins it and writes the events while their accounts are made, and commits it while the next
-    one is prepared. `after` is the one before it: if that failed, so does this.
+    A thread of its own begins it and writes the events while their accounts are made, and writes these and commits it
+    while the next one is prepared. `after` is the one before it: if that failed, so does this.
     """
 
     def __init__(
@@ -96,47 +99,25 @@ class Transaction:
         self._con.execute(f'DELETE FROM "{table}"')
         self.insert(table, rows)
 
-    def write_accounts(self, work: Work, accounts: Accounts, told: int | None) -> Changed:
-        """Put the accounts of the spans in the place of the old ones; segments count as told before `told`."""
-        columns = accounts.intervals.columns
-        old, new = work.context.select(columns).unique(), accounts.intervals
-        # Most are new: only those that begin where an old one did are looked at in full.
-        begin = ["equipment", "start"]
-        kept = new.join(old, on=begin, how="semi").join(old, on=columns, how="semi", nulls_equal=True)
-        gone, come = (rows.join(kept, on=begin, how="anti") for rows in (old, new))
-        if gone.height:
-            with streamed(self._con, instants(gone.select("equipment", "start"), "start")) as con:
-                con.execute(
-                    "DELETE FROM intervals AS t USING batch AS b WHERE t.equipment = b.equipment AND t.start = b.start"
-                )
-        self.insert("intervals", _open(come, work.horizon, "start", "end", "run_start", "stretch_start"))
-        segments = changed_time(gone, come, told)
-        reach = self._reach(work)
-        with streamed(self._con, instants(reach, "first", "last")) as con:
-            con.execute(
-                "DELETE FROM stops AS t USING batch AS b "
-                "WHERE t.equipment = b.equipment AND t.start >= b.first AND t.start < b.last"
-            )
-        self.insert("stops", _open(accounts.stops, work.horizon, "start", "end", "booked_at", "run_start"))
-        pieces = self._write_pieces(work, accounts.pieces, told)
-        days = [gone["production_date"], come["production_date"], pieces.days]
-        return Changed(pl.concat([segments, pieces.segments]), pl.concat(days))
+    def write_accounts(self, made: Rewrite) -> Changed:
+        """Put the accounts of some spans in the place of the old ones."""
+        self._delete("intervals", made.gone, "t.start = b.start")
+        self.insert("intervals", made.come)
+        self._delete("stops", made.reach, "t.start >= b.first AND t.start < b.last")
+        self.insert("stops", made.stops)
+        pieces = self._write_pieces(made)
+        return Changed(pl.concat([made.segments, pieces.segments]), pl.concat([made.days, pieces.days]))
 
-    def _reach(self, work: Work) -> pl.DataFrame:
-        """From where to where the intervals of each span were made again."""
-        spans = work.spans.select("unit", "equipment", first="start", last="end")
-        context = work.context.group_by("unit").agg(pl.col("start").min(), pl.col("end").max())
-        reach = spans.join(context, on="unit", how="left").select(
-            "equipment", first=pl.min_horizontal("first", "start"), last=pl.max_horizontal("last", "end")
-        )
-        return reach.filter(pl.col("first") < pl.col("last"))
+    def _delete(self, table: str, rows: pl.DataFrame, where: str) -> None:
+        """Take away what is of the same equipment and fulfils a condition, where `t` is the table and `b` the rows."""
+        if rows.height:
+            with streamed(self._con, rows) as con:
+                con.execute(f'DELETE FROM "{table}" AS t USING batch AS b WHERE t.equipment = b.equipment AND {where}')
 
-    def _write_pieces(self, work: Work, pieces: pl.DataFrame, told: int | None) -> Changed:
-        spans = work.spans.select("equipment", begin="count_start", last="count_end")
-        spans = spans.filter(pl.col("begin") < pl.col("last")).with_columns(first=floor_minute(pl.col("begin")))
-        if spans.is_empty():
+    def _write_pieces(self, made: Rewrite) -> Changed:
+        pieces, asked = made.pieces, made.counted
+        if asked.is_empty():
             return Changed(changed_pieces(pieces, pieces), pieces["production_date"])
-        asked = instants(spans, "begin", "first", "last")
         bounds = asked.select(pl.col("first").min(), pl.col("last").max()).row(0)
         where = (
             "t.equipment = b.equipment AND t.window_start >= b.first AND t.window_start < b.last "
@@ -151,14 +132,12 @@ class Transaction:
                 con.execute(f"DELETE FROM count_elements AS t USING batch AS b WHERE {where}", bounds)
         old = microseconds(old)
         if old["kept"].any():
-            sums = [pl.col(name).sum() for name in PIECES.names()[9:]]
-            kept = old.filter("kept").select(pieces.columns)
-            pieces = pl.concat([kept, pieces]).group_by(PIECES.names()[:9]).agg(sums).select(PIECES.names())
+            pieces = _added(pieces, old.filter("kept").select(pieces.columns))
         self.insert("count_elements", instants(pieces, "window_start", "run_start"))
-        before = pl.col("window_start") < pl.lit(told, pl.Int64)
+        before = pl.col("window_start") < pl.lit(made.told, pl.Int64)
         old = old.drop("kept")
         segments = changed_pieces(old.filter(before), pieces.select(old.columns).filter(before))
-        return Changed(segments, pl.concat([old["production_date"], pieces["production_date"]]))
+        return Changed(segments, pl.concat([old["production_date"], pieces["production_date"]]).unique())
 
     def execute(self, statement: str) -> None:
         """Run a statement in it."""
@@ -193,13 +172,19 @@ class Transaction:
             line = instant(frozen.before)
             self._con.execute(f'UPDATE intervals SET "end" = {line} WHERE "end" IS NULL OR "end" > {line}')
 
-    def commit(self) -> None:
-        """Make all of it durable, at once, in the thread of its own; `wait` tells when and whether it is."""
-        self.wait()
-        self._step = self._pool.submit(self._commit)
+    def commit(self, write: Callable[[], None] = lambda: None) -> None:
+        """Write the rest and make all of it durable, in the thread of its own; `wait` tells when and whether it is."""
+        self._step = self._pool.submit(self._commit, self._step, write)
 
-    def _commit(self) -> None:
-        self._con.execute("COMMIT")
+    def _commit(self, begun: Future[None], write: Callable[[], None]) -> None:
+        begun.result()
+        try:
+            write()
+            self._con.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):  # a failed COMMIT leaves nothing to roll back
+                self._con.execute("ROLLBACK")
+            raise
 
     def roll_back(self) -> None:
         """Leave the store as it was."""
@@ -208,6 +193,10 @@ class Transaction:
             self._con.execute("ROLLBACK")
 
 
-def _open(rows: pl.DataFrame, horizon: int, *columns: str) -> pl.DataFrame:
-    """Rows that reach the horizon have no end yet."""
-    return instants(rows.with_columns(end=pl.when(pl.col("end") < horizon).then("end")), *columns)
+def _added(pieces: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """Pieces with those of the same minutes that were there before."""
+    minute = ["equipment", "window_start"]
+    shared = pl.concat([kept, pieces.join(kept, on=minute, how="semi")])
+    sums = [pl.col(name).sum() for name in PIECES.names()[9:]]
+    together = shared.group_by(PIECES.names()[:9]).agg(sums).select(PIECES.names())
+    return pl.concat([pieces.join(kept, on=minute, how="anti"), together])

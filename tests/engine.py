@@ -19,9 +19,10 @@ from kpis.accounting import account
 from kpis.events import EVENTS, REJECTED
 from kpis.plant import Plant, load_plant
 from pipelines.sources.json_lines import decode
+from storage.batches import Batch, Outcome
 from storage.reader import Reader
 from storage.selection import Selection
-from storage.store import Batch, Outcome, Store
+from storage.store import Store
 from tests.oracle import Result
 from tests.oracle.windows import ELEMENTS
 from tests.random_logs import Event

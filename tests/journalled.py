@@ -10,13 +10,14 @@ from random import Random
 from kpis.accounting import account
 from kpis.plant import load_plant
 from pipelines.sources.json_lines import decode
+from storage.batches import Batch
 from storage.closed import note_closed
 from storage.journal import Entry, Journal
 from storage.places import Places
 from storage.recovery import JOURNAL, Recovery, ensure_sound, go_on_from
 from storage.salvage import mend
 from storage.snapshots import Publisher, publish, retirable
-from storage.store import Batch, Store
+from storage.store import Store
 from storage.writer import Position
 from tests.engine import lines
 from tests.random_logs import Event

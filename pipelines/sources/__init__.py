@@ -12,7 +12,7 @@ from pipelines.sources.lines import COMPRESSIONS
 
 __all__ = ["FILE_KINDS", "RECORDINGS", "ROWS", "Chunk", "FileKind", "Source", "open_events", "size_of"]
 
-ROWS: Final = 122_880
+ROWS: Final = 245_760
 """about so many events make a chunk."""
 
 

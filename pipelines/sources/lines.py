@@ -19,6 +19,7 @@ LINE_LIMIT: Final = 1 << 20
 KEPT_OF_LONG_LINE: Final = 64 << 10
 """So many bytes of a line that is too long are kept."""
 
+_PARTS: Final = 4  # blocks of a chunk: what is decoded at a time takes several times its bytes
 _PIECE: Final = 1 << 16
 _USUAL_LINE: Final = 128
 _LARGEST_BLOCK: Final = 64 << 20
@@ -58,14 +59,14 @@ COMPRESSIONS: Final = tuple(_DECOMPRESSORS)
 
 
 def read_blocks(path: Path, start: int, rows: int) -> Iterator[Block]:
-    """Blocks of about half of `rows` lines, after the first `start` lines: two are on their way at a time.
+    """Blocks of about a quarter of `rows` lines, after the first `start` lines.
 
     Raises SourceError if the file cannot be opened, or, after every line before that point, if its compressed data is
     damaged or cut off.
     """
     try:
         with path.open("rb") as file:
-            yield from _blocks(path, file, start, -(-rows // 2))
+            yield from _blocks(path, file, start, -(-rows // _PARTS))
     except OSError as error:
         message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
         raise SourceError(message, hint="check the path and the permission to read it") from error

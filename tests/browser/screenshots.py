@@ -19,7 +19,8 @@ from kpis.events import EVENTS, REJECTED
 from kpis.hour_notes import HOUR_US, HourNote, as_frame
 from pipelines.replay import read_plant
 from pipelines.simulate import simulate
-from storage.store import Batch, Store
+from storage.batches import Batch
+from storage.store import Store
 from tests.browser.alarmed import alarmed
 from tests.browser.serving import browsing, looked_at, served
 from tests.running import running

@@ -10,7 +10,7 @@ from pipelines.flow import dataflow
 from pipelines.operators import Halt, run
 from pipelines.replay import replay
 from pipelines.shards import Accountants, join, shard_of, split
-from storage.store import Batch, Outcome, Pending
+from storage.batches import Batch, Outcome, Pending
 from tests import strategies
 from tests.engine import batch, dump, faults, lines, opened, unequal
 from tests.oracle import compute

@@ -10,8 +10,8 @@ import pytest
 from kpis.accounting import account
 from kpis.plant import load_plant
 from pipelines.sources.parquet_files import read
+from storage.batches import Batch
 from storage.places import Places
-from storage.store import Batch
 from tests.engine import dump, fill, opened, queried, unequal
 from tests.random_logs import Event
 from tests.retained import archived_before, instants, later, results, some_line

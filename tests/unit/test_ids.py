@@ -9,8 +9,8 @@ import pytest
 from kpis.errors import StorageError
 from kpis.plant import load_plant
 from storage import ids
+from storage.batches import Outcome
 from storage.places import Places
-from storage.store import Outcome
 from tests.engine import fill, opened, queried, take_in
 from tests.oracle.shorthand import OTHER, TWO_UNITS, UNIT, count
 from tests.random_logs import Event

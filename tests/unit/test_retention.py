@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from kpis.plant import load_plant
+from storage.batches import Outcome
 from storage.places import Places
-from storage.store import Outcome
 from tests.engine import fill, opened, queried, take_in
 from tests.random_logs import Event
 from tests.retained import archived_before
