@@ -17,7 +17,7 @@ from kpis.plant import Plant, Source, load_plant
 from pipelines.flow import dataflow
 from pipelines.operators import Halt, interruptible, run
 from pipelines.shards import Accountants
-from pipelines.sources import ROWS, open_events, size_of
+from pipelines.sources import ROWS, Chunk, open_events, size_of
 from pipelines.sources.batching import ahead, even
 from pipelines.sources.json_lines import decode
 from pipelines.times import parse_time
@@ -32,6 +32,8 @@ from storage.writer import Position
 
 _DAYS_AT_ONCE: Final = 14
 """production days summed in one transaction: few enough for little memory"""
+_EVENTS: Final = 2_000_000
+"""events from one checkpoint to the next: what is in the log only is in memory as well"""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,11 @@ def replay(
             progress(Progress(feed.file, feed.bytes_read, feed.bytes_all, summary.outcome, days_left))
 
         def committed(pending: Pending, outcome: Outcome) -> None:
+            before = summary.outcome.taken
             summary.outcome += outcome
             tell()
+            if summary.outcome.taken // _EVENTS > before // _EVENTS:
+                store.checkpoint()
 
         run(dataflow(feed.batches(), store, plant, accountants, workers, committed, halt), halt)
         _sum(store, halt, tell)
@@ -234,29 +239,29 @@ class _Feed:
         self.bytes_all = sum(size_of(path) for path, _, _ in self._files)
         self.bytes_read = 0
         self.file = files[0][0] if files else Path()
+        self._before = self._end = 0
 
     def batches(self) -> Iterator[Batch]:
         """The batches in order; at the end one that moves the horizon to where it is to be."""
-        done = 0
         for path, digest, start in self._files:
-            self.file = path
-            end, whole = start, True
+            self.file, self._before, self._end, whole = path, self.bytes_read, start, True
+            chunks = ahead(even(open_events(path, self._source, start), ROWS))
             try:
-                for chunk in ahead(even(open_events(path, self._source, start), ROWS)):
-                    self.bytes_read = done + chunk.bytes_read
-                    end = chunk.end
-                    position = Position(digest, str(path), end, complete=False)
-                    yield Batch(
-                        chunk.events, chunk.rejected, position, self._until, raw=chunk.raw_lines if chunk.raw else None
-                    )
+                yield from map(partial(self._batch, digest), chunks)  # which holds on to none of them
             except SourceError as error:
                 self._summary.faults.append(error)
                 whole = False
-            done += size_of(path)
-            self.bytes_read = done
-            yield _empty(Position(digest, str(path), end, whole), self._until)
+            self.bytes_read = self._before + size_of(path)
+            yield _empty(Position(digest, str(path), self._end, whole), self._until)
         if self._until is not None:
             yield _empty(None, self._until, self._until)
+
+    def _batch(self, digest: str, chunk: Chunk) -> Batch:
+        self.bytes_read = self._before + chunk.bytes_read
+        self._end = chunk.end
+        position = Position(digest, str(self.file), chunk.end, complete=False)
+        raw = chunk.raw_lines if chunk.raw else None
+        return Batch(chunk.events, chunk.rejected, position, self._until, raw=raw)
 
 
 def _empty(position: Position | None, until: int | None, horizon: int | None = None) -> Batch:

@@ -166,6 +166,7 @@ class Store:
         work = None if horizon is None else plan(self._con, after, self._memory, taken, horizon)
         after = replace(after, ranges=ranges, horizon=horizon, flush=flush)
         rejected = pl.concat([batch.rejected, at_the_door])
+        batch = replace(batch, raw=None)  # whole files of lines may hang on it, and nobody asks for them from here on
         return Pending(batch, work, after, admitted, rejected, transaction)
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:

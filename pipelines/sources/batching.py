@@ -1,5 +1,6 @@
 """Chunks of an even number of events: DuckDB stores 122,880 rows as a unit, and whole units are written once."""
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,12 +35,15 @@ def even(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
 
 
 def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same chunks, each read while the one before is worked on; what reading raises comes in its place."""
+    """The same chunks, each read while the one before is worked on; what reading raises comes in its place.
+
+    A chunk that was handed out is not held on to.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        coming = pool.submit(next, chunks, None)
-        while (chunk := coming.result()) is not None:
-            coming = pool.submit(next, chunks, None)
-            yield chunk
+        coming = deque([pool.submit(next, chunks)])
+        while not isinstance(coming[0].exception(), StopIteration):
+            coming.append(pool.submit(next, chunks))
+            yield coming.popleft().result()
 
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:
