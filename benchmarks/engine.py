@@ -25,18 +25,22 @@ ROUNDS = 3
 
 
 def replay(folder: Path, files: list[Path], db: Path) -> tuple[float, float]:
-    """Seconds and peak MB of one replay in a process of its own, from reading the plant file to the closed store."""
+    """Seconds and peak MB of one `oeeflow replay` in a process of its own, from its arguments to the closed store."""
     code = (
-        "import json, re, sys, time; from pathlib import Path; from pipelines.replay import replay\n"
+        "import json, re, sys, time; from pathlib import Path; from pipelines.cli import main\n"
         "if __name__ == '__main__':\n"
-        "    begin = time.perf_counter(); plant, db, *files = map(Path, sys.argv[1:]); replay(plant, files, db)\n"
+        "    begin = time.perf_counter()\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit as end:\n"
+        "        assert not end.code, end.code\n"
         # Not getrusage: its peak would be that of the process that started this one.
         "    peak = int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) / 1024\n"
         "    print(json.dumps([time.perf_counter() - begin, peak]))"
     )
-    command = [sys.executable, "-c", code, str(folder / "plant.toml"), str(db), *map(str, files)]
+    command = [sys.executable, "-c", code, "replay", str(folder / "plant.toml"), *map(str, files), "--db", str(db)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, peak = json.loads(done.stdout)
+    seconds, peak = json.loads(done.stdout.splitlines()[-1])
     return float(seconds), float(peak)
 
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kpis.errors import ConfigError
-from pipelines.replay import replay
+from pipelines.replay import read_plant, replay
 from storage.alert_finding import SETTLE_US
+from storage.alert_past import overdue
 from storage.reader import Reader
 from storage.selection import Selection
 
@@ -95,6 +96,7 @@ def _differences(plant: Path, case: Case, beside: Path, folder: Path) -> Iterato
     replay(plant, files, folder / "case.duckdb", until=last + SETTLE_US + 1)
     with Reader(folder / "case.duckdb") as reader:
         rows = reader.alerts(Selection()).to_dicts()
+        rows += overdue(reader.query, read_plant(plant), last + SETTLE_US + 1).to_dicts()
     for expectation in case.expect:
         at = expectation.at.astimezone(UTC)
         found = {

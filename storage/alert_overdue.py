@@ -11,7 +11,7 @@ from storage.grains import IS_OPEN, MINUTE_US
 from storage.selection import texts
 
 _DAY_US: Final = 1_440 * MINUTE_US
-_TOLD_BEFORE_US: Final = 8 * _DAY_US
+TOLD_BEFORE_US: Final = 8 * _DAY_US
 """How long before it comes into force, at an equipment that was not heard before, an order may have been told."""
 
 _RUNNING: Final = """
@@ -60,7 +60,7 @@ def question(plant: Plant) -> str:
     out: each of them may have an order of its own.
     """
     return _RUNNING.format(
-        is_open=IS_OPEN, day=_DAY_US, before=_TOLD_BEFORE_US, minute=MINUTE_US, accounts=texts(planned_accounts(plant))
+        is_open=IS_OPEN, day=_DAY_US, before=TOLD_BEFORE_US, minute=MINUTE_US, accounts=texts(planned_accounts(plant))
     )
 
 
@@ -75,10 +75,16 @@ def overdue(rows: pl.DataFrame, plant: Plant, number: int, limit: int) -> list[H
     for path, timed, order, product, quantity, planned in rows.iter_rows():
         if path not in plant.equipment or timed not in plant.equipment:
             continue
-        cycle, target = plant.ideal_cycle_us(timed, product), plant.equipment[path].targets.get("oee", 1.0)
-        if cycle is None or not target:
-            continue
-        late = planned - quantity * cycle / target
-        if late > limit:
-            found.append(Held(number, path, order, late))
+        due = due_us(plant, path, timed, product, quantity)
+        if due is not None and planned - due > limit:
+            found.append(Held(number, path, order, planned - due))
     return found
+
+
+def due_us(plant: Plant, path: str, timed: str, product: str | None, quantity: int) -> float | None:
+    """The planned production time (µs) after which an order of equipment is due whose time is that of `timed`.
+
+    None without an ideal cycle, and at a target of 0.
+    """
+    cycle, target = plant.ideal_cycle_us(timed, product), plant.equipment[path].targets.get("oee", 1.0)
+    return None if cycle is None or not target else quantity * cycle / target

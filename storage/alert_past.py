@@ -18,6 +18,7 @@ from kpis.plant import Plant
 from kpis.work import BEGINNING, MINUTE_US
 from storage.alert_finding import Moment, known_from, look, settled, valid_from
 from storage.alert_memory import AlertMemory
+from storage.alert_overdue_past import overdue_rows
 from storage.alert_rows import ROWS, Row, chattering, concerned
 from storage.alert_silences import Query
 from storage.database import instants
@@ -171,7 +172,7 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     begun = query("SELECT equipment, epoch_us(accounted_from) AS begun FROM equipment WHERE accounted_from IS NOT NULL")
     accounted = {path: at for path, at in begun.iter_rows() if path in plant.equipment}
     if bounds["horizon"].item() is None or not accounted:
-        return instants(pl.DataFrame(schema=ROWS), "since", "fired_at", "resolved_at")
+        return _framed([])
     horizon = min(at for at in (bounds["horizon"].item(), end) if at is not None)
     scope, memory = scope_of(plant, accounted), AlertMemory.empty()
     line = query("SELECT epoch_us(max(line)) AS line FROM retentions")["line"].item()
@@ -182,11 +183,21 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     rows: list[Row] = []
     if cuts:
         rows, _ = looked_back(evidence, scope, Topology(plant), memory, cuts, moment, {}, horizon)
+    rows += overdue_rows(query, plant, max(first, min(accounted.values())), horizon)
     chattering(rows, [])
-    chosen = [
-        {name: row.get(name) for name in ROWS.names()}
+    return _framed(
+        row
         for row in rows
         if start is None or (row["fired_at"] if row["fired_at"] is not None else row["since"]) >= start
-    ]
+    )
+
+
+def overdue(query: Query, plant: Plant, until: int) -> pl.DataFrame:
+    """The alerts on overdue orders that would have fired before an instant, as `tried` gives them."""
+    return _framed(overdue_rows(query, plant, BEGINNING, until))
+
+
+def _framed(rows: Iterable[Row]) -> pl.DataFrame:
+    chosen = [{name: row.get(name) for name in ROWS.names()} for row in rows]
     frame = pl.DataFrame(chosen, schema=ROWS).sort("since", "alert")
     return instants(frame, "since", "fired_at", "resolved_at")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -55,7 +54,7 @@ class AlertWatching:
         rows: list[Row] = []
         steps: list[Step] = []
         for key, episode in self._watching.look(holding, now):
-            row = self._row(key, episode)
+            row = row_of(self._plant, key, episode) | {"changed_at": self._clock()}
             before = self._rows.get(row["alert"])
             if before is not None:
                 row = {**before, "revision": before["revision"] + 1, "changed_at": self._clock()}
@@ -92,35 +91,27 @@ class AlertWatching:
     def _loss(self, row: Row) -> tuple[int, str | None, int, int | None]:
         return self._numbers[row["rule"]], row["reason"], row["fired_at"], row["resolved_at"]
 
-    def _row(self, key: Key, episode: Episode) -> dict[str, Any]:
-        number, path, subject = key
-        rule = self._plant.alerts[number]
-        told = {"reason": subject, "value": episode.value}
-        name = rule.name if subject is None else f"{rule.name}\n{subject}"
-        return {
-            "alert": alert_id(name, path, episode.since),
-            "rule": rule.name,
-            "equipment": path,
-            "line": line_of(self._plant, path),
-            "severity": rule.severity,
-            "state": "firing",
-            "since": episode.since,
-            "fired_at": episode.fired_at,
-            "resolved_at": None,
-            "suppressed_by": None,
-            **told,
-            "chattering": False,
-            "text": text_of(
-                self._plant,
-                rule,
-                path,
-                episode.since,
-                reason=subject,
-                value=episode.value,
-                limit=None,
-                target=None,
-            ),
-            "corrects": None,
-            "revision": 0,
-            "changed_at": self._clock(),
-        }
+
+def row_of(plant: Plant, key: Key, episode: Episode) -> Row:
+    """The row of an alert that has fired."""
+    number, path, subject = key
+    rule = plant.alerts[number]
+    name = rule.name if subject is None else f"{rule.name}\n{subject}"
+    return {
+        "alert": alert_id(name, path, episode.since),
+        "rule": rule.name,
+        "equipment": path,
+        "line": line_of(plant, path),
+        "severity": rule.severity,
+        "state": "firing",
+        "since": episode.since,
+        "fired_at": episode.fired_at,
+        "resolved_at": None,
+        "suppressed_by": None,
+        "reason": subject,
+        "value": episode.value,
+        "chattering": False,
+        "text": text_of(plant, rule, path, episode.since, reason=subject, value=episode.value, limit=None, target=None),
+        "corrects": None,
+        "revision": 0,
+    }

@@ -52,3 +52,27 @@ def test_a_file_that_is_no_cases_names_the_key(oeeflow: Command) -> None:
     assert ended.status != 0
     assert "expected" in ended.told
     assert "Traceback" not in ended.told
+
+
+def test_an_order_that_is_overdue_is_found_by_cases_and_in_history(oeeflow: Command) -> None:
+    """100 pieces at 1 s each, none made: due after 100 s, overdue by 15 min at the minute 17."""
+    rule = '[[alerts]]\nname = "due"\nwhen = { overdue = "15m" }\nlevel = "unit"\n'
+    Path("plant.toml").write_text(one_unit('ideal_cycle = "1s"') + rule)
+    order = (
+        f'{{ equipment = "{UNIT}", ts = "{at(0)}", type = "order", action = "start", order = "O-1", quantity = 100 }}'
+    )
+    due = f'{{ at = {at(17)}, firing = [{{ rule = "due", equipment = "{UNIT}", since = {at(17)} }}] }}'
+    expected = f"{{ at = {at(16)} }}, {due}"
+    Path("cases.toml").write_text(f'[[cases]]\nname = "late"\nevents = [{STATES}, {order}]\nexpect = [{expected}]\n')
+    ended = oeeflow("alerts", "test", "plant.toml", "cases.toml")
+    assert (ended.status, ended.out) == (0, "ok     late\n")
+
+    Path("log.jsonl").write_text(
+        f'{{"equipment":"{UNIT}","ts":"{at(0)}","type":"order","action":"start","order":"O-1","quantity":100}}\n'
+        f'{{"equipment":"{UNIT}","ts":"{at(0)}","type":"state","state":"producing"}}\n'
+        f'{{"equipment":"{UNIT}","ts":"{at(30)}","type":"count","good":1}}\n'
+    )
+    assert oeeflow("replay", "plant.toml", "log.jsonl", "--db", "kpi.duckdb").status == 0
+    ended = oeeflow("alerts", "replay", "--db", "kpi.duckdb")
+    assert "order O-1 is" in ended.out
+    assert "due: would have fired once, suppressed 0 times" in ended.told

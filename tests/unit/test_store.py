@@ -204,15 +204,21 @@ def test_the_horizon_never_moves_back(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_leaves_nothing_of_its_batch(tmp_path: Path) -> None:
-    """It is written in a thread of its own: what goes wrong there comes to light at the latest when the store closes."""
+    """It is written in a thread of its own: what goes wrong there comes to light when the store closes."""
     db, plant = tmp_path / "kpi.duckdb", load_plant(TOML)
     fill(db, TOML, [[state(0, "producing")]])
-    with pytest.raises(duckdb.CatalogException, match="stops"), opened(db, plant) as store:
-        store.connection.execute("ALTER TABLE stops RENAME TO elsewhere")
-        take_in(store, plant, [state(5, "down"), END])
+    more = [state(5, "down"), END]
+
+    def write_into_a_store_without_stops() -> None:
+        with opened(db, plant) as store:
+            store.connection.execute("ALTER TABLE stops RENAME TO elsewhere")
+            take_in(store, plant, more)
+
+    with pytest.raises(duckdb.CatalogException, match="stops"):
+        write_into_a_store_without_stops()
     with duckdb.connect(str(db)) as con:
         con.execute("ALTER TABLE elsewhere RENAME TO stops")
     assert queried(db, "SELECT count(*) AS n FROM events") == [{"n": 1}]
     with opened(db, plant) as store:
-        assert take_in(store, plant, [state(5, "down"), END]).taken == 2
+        assert take_in(store, plant, more).taken == 2
     assert queried(db, "SELECT category FROM stops") == [{"category": "down"}]
