@@ -21,6 +21,7 @@ from benchmarks.report import Report
 MACHINES = 200
 MONTH_MACHINES = 100
 MONTH_DAYS = 30
+DAYS = 4
 ROUNDS = 3
 
 
@@ -128,19 +129,21 @@ def shift_kpis(db: Path) -> float:
 
 
 def memory(folder: Path, events: int, report: Report) -> None:
-    """Peak memory of a large replay."""
+    """Peak memory of a large replay, of each kind of file."""
     (folder / "plant.toml").write_text(generate.plant(MACHINES))
-    files = []
-    for which in range(4):
-        path = folder / f"large-{which}.parquet"
-        generate.write_parquet(generate.day(MACHINES, events // 4, which), path)
-        files.append(path)
-    seconds, peak = replay(folder, files, fresh(folder / "large.duckdb"))
-    report.table(
-        f"{events:,} events over four days",
-        ("what", "events/s", "to reach", "peak MB"),
-        [("replay of Parquet", events / seconds, "peak below 1,000 MB", peak)],
-    )
+    rows = []
+    for name, ending, write in (
+        ("Parquet", "parquet", generate.write_parquet),
+        ("JSON lines", "jsonl", generate.write_lines),
+    ):
+        files = [folder / f"large-{which}.{ending}" for which in range(DAYS)]
+        for which, path in enumerate(files):
+            write(generate.day(MACHINES, events // DAYS, which), path)
+        seconds, peak = replay(folder, files, fresh(folder / "large.duckdb"))
+        rows.append((f"replay of {name}", events / seconds, "peak below 1,000 MB", peak))
+        for path in files:
+            path.unlink()
+    report.table(f"{events:,} events over four days", ("what", "events/s", "to reach", "peak MB"), rows)
 
 
 def main() -> None:
