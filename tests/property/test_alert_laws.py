@@ -23,7 +23,7 @@ def alerts_of(db: Path) -> pl.DataFrame:
 
 
 def parts_of(events: list[Event], chance: random.Random) -> list[list[Event]]:
-    cuts = sorted(chance.sample(range(1, len(events)), 7))
+    cuts = sorted(chance.sample(range(1, len(events)), 5))
     return [events[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 

@@ -22,7 +22,7 @@ from tests.strategies import Case, cases, duplicated, identity, random_case, ran
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 laws = settings(
-    max_examples=400 if THOROUGH else 15,
+    max_examples=400 if THOROUGH else 10,
     derandomize=not THOROUGH,
     deadline=None,
     database=None,
