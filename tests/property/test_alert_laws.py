@@ -13,6 +13,8 @@ from tests.alert_plants import PLANT, RULES, SOON, random_log
 from tests.engine import fill
 from tests.random_logs import Event
 
+pytestmark = pytest.mark.slow
+
 _MADE = "SELECT * EXCLUDE (corrects, revision, changed_at) FROM alerts WHERE state <> 'withdrawn' ORDER BY ALL"
 
 

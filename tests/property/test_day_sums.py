@@ -14,6 +14,8 @@ from tests.engine import faults, opened, take_in
 from tests.oracle import compute
 from tests.strategies import duplicated, random_case, shuffled, split
 
+pytestmark = pytest.mark.slow
+
 DAY_US = 86_400_000_000
 GRAINS = ("shift", "day", "week", "month")
 KEYS = 'equipment, product, "order", shift, production_date'

@@ -20,6 +20,8 @@ from tests.oracle.events import parse_time
 from tests.oracle.windows import TIMES
 from tests.strategies import Case, cases, duplicated, identity, random_case, random_until, shuffled, split
 
+pytestmark = pytest.mark.slow
+
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 laws = settings(
     max_examples=400 if THOROUGH else 10,

@@ -17,6 +17,8 @@ from tests.random_logs import Event
 from tests.retained import archived_before, copied, instants, later, results, some_line
 from tests.strategies import Case, duplicated, random_case, shuffled, split
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(120 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 6)
 FEW_SEEDS = range(60 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 4)
 

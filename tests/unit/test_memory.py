@@ -14,6 +14,8 @@ from tests.oracle.shorthand import END, count, event, one_unit, order, reading, 
 from tests.random_logs import Event
 from tests.strategies import random_case
 
+pytestmark = pytest.mark.slow
+
 
 def in_time(events: list[Event]) -> list[Event]:
     """The usable events in the order of time, as a log on time arrives."""
