@@ -30,12 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.flaky(reruns=1))
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Half as many workers again as there are processors: many tests wait for processes, or for time to pass."""
-    return (os.cpu_count() or 1) * 3 // 2
-
-
 @pytest.fixture
 def oeeflow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """The command line, in this process and in an empty folder with a plant file."""
