@@ -25,7 +25,7 @@ demo: setup ## a living plant on this machine: broker, engine, dashboard; Ctrl-C
 	$(BIN)/oeeflow demo
 
 test: setup ## all tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup ## style and layers
 	$(BIN)/ruff check .

@@ -12,13 +12,18 @@ from tests.command import Command, Ended
 from tests.oracle.shorthand import one_unit
 
 _REAL_PARTS = {"browser", "e2e"}
+_LONG_PARTS = {*_REAL_PARTS, "flow", "property"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On a shared machine, where whole processes and a browser may stand still for long, these get a second try.
+    """The longest first; and a second try for some where a machine is shared.
 
-    It is printed and counted in the summary as a rerun; a fault that is always there fails both.
+    Files go to the workers whole and in this order, so that at the end, when one worker waits for another, only short
+    ones are left. On a shared machine whole processes and a browser may stand still for long, so what needs them is
+    tried twice: it is printed and counted in the summary as a rerun; a fault that is always there fails both.
     """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, _LONG_PARTS.isdisjoint(item.path.parts)))
     if os.environ.get("CI"):
         for item in items:
             if _REAL_PARTS.intersection(item.path.parts):

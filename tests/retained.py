@@ -1,5 +1,6 @@
 """Stores whose old events were archived, as tests make them: at any line, and what may still come after it."""
 
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +22,13 @@ from tests.engine import GRAINS, TABLES, new_year, opened
 from tests.oracle.events import RejectedError, parse_event, parse_time
 from tests.random_logs import Event
 from tests.strategies import Case
+
+
+def copied(db: Path, target: Path) -> None:
+    """A closed store at another place, with what belongs to it."""
+    shutil.copyfile(db, target)
+    if Places(db).folder.exists():
+        shutil.copytree(Places(db).folder, Places(target).folder)
 
 
 def archived_before(db: Path, plant: Plant, line: int, first: int = 0) -> Part:

@@ -18,13 +18,19 @@ DARK = (routes.OVERVIEW, routes.ALERTS)
 """Pages looked at in the dark too: between them they have all but charts. tests/unit/test_wall.py has the colours."""
 
 
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("alarmed") / "kpi.duckdb"
+    alarmed(path)
+    return path
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # a browser on a busy machine
 @pytest.mark.parametrize(("look", "pages"), [("light", PAGES), ("dark", DARK)], ids=["light", "dark"])
-def test_no_page_has_a_grave_fault(tmp_path: Path, look: str, pages: Sequence[Route]) -> None:
-    alarmed(tmp_path / "kpi.duckdb")
+def test_no_page_has_a_grave_fault(db: Path, look: str, pages: Sequence[Route]) -> None:
     faults: list[str] = []
-    with browsing(program("chromium")) as browser, served(tmp_path / "kpi.duckdb", "--theme", look) as address:
+    with browsing(program("chromium")) as browser, served(db, "--theme", look) as address:
         page = looked_at(browser, address)
         for route in pages:
             page.goto(f"{address}/{'' if route is PAGES[0] else route.address}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from dashboards import roles, routes, texts
 from dashboards import texts_correcting as words
@@ -70,11 +70,19 @@ def test_a_bar_leads_to_its_reasons_and_its_stops(browser: Browser, address: str
     page.close()
 
 
-@pytest.mark.parametrize("route", PAGES, ids=lambda route: route.view)
-def test_a_phone_scrolls_down_only(browser: Browser, address: str, route: Route) -> None:
-    page = looked_at(browser, f"{address}/{route.address}" if route is not PAGES[0] else address, width=390, height=844)
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+@pytest.fixture(scope="module")
+def phone(browser: Browser, address: str) -> Iterator[Page]:
+    """A phone, which keeps what it has loaded."""
+    page = looked_at(browser, address, width=390, height=844)
+    yield page
     page.close()
+
+
+@pytest.mark.parametrize("route", PAGES, ids=lambda route: route.view)
+def test_a_phone_scrolls_down_only(phone: Page, address: str, route: Route) -> None:
+    phone.goto(f"{address}/{route.address}" if route is not PAGES[0] else address)
+    shown(phone)
+    assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
 
 
 def test_nothing_comes_from_elsewhere(browser: Browser, address: str) -> None:

@@ -1,13 +1,15 @@
 """The reading commands as people and programs call them."""
 
 import csv
+import importlib
 import json
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
-from io import BytesIO, StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 import typer
 
 from kpis.elements import ACCOUNTS
-from pipelines.cli import COMMANDS, DB_COMMANDS
+from pipelines.cli import COMMANDS, DB_COMMANDS, main
 from pipelines.replay import replay
 
 ROOT = Path(__file__).parents[2]
@@ -47,10 +49,27 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def oeeflow(*arguments: str | Path, db: Path | None = None, code: int = 0) -> tuple[bytes, str]:
-    """What a command writes to standard output and to standard error."""
+    """What a command writes to standard output and to standard error, in this process: to start one takes longer."""
+    given = {"OEEFLOW_DB": str(db or ""), "NO_COLOR": "1", "COLUMNS": "80"}
+    out, told, status = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO(), 0
+    importlib.import_module("pandas")  # a command keeps it out of its process unless it is there; our pages need it
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(told):
+        for name, value in given.items():
+            patch.setenv(name, value)
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", ["oeeflow", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+    out.flush()
+    assert status == code, told.getvalue()
+    return out.buffer.getvalue(), told.getvalue()
+
+
+def process(*arguments: str | Path, code: int = 0) -> tuple[bytes, str]:
+    """The same of a process of its own, without a store."""
     environment = {name: value for name, value in os.environ.items() if name != "OEEFLOW_DB"} | {"NO_COLOR": "1"}
-    if db is not None:
-        environment["OEEFLOW_DB"] = str(db)
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
         cwd=ROOT,
@@ -187,7 +206,7 @@ def test_copies_and_exports_are_whole(db: Path, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], told: str) -> None:
-    out, err = oeeflow(*arguments, code=2)
+    out, err = process(*arguments, code=2)
     assert out == b""
     assert told in err
     assert "Traceback" not in err
@@ -244,7 +263,7 @@ def test_what_cannot_be_meant_is_told(words: list[str], told: str, db: Path) -> 
 
 
 def test_it_says_which_version_it_is() -> None:
-    assert re.fullmatch(rb"oeeflow \d+\.\d+\.\d+\n", oeeflow("--version")[0])
+    assert re.fullmatch(rb"oeeflow \d+\.\d+\.\d+\n", process("--version")[0])
 
 
 def options() -> list[tuple[str, str]]:

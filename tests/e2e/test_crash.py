@@ -16,7 +16,7 @@ from tests.engine import dump, opened, queried, unequal
 
 ROOT = Path(__file__).parents[2]
 KILLS = 15
-FILES, ROWS = 30, 10_000
+FILES, ROWS = 30, 5_000
 MACHINES = tuple(f"acme/ulm/line-{n % 3}/machine-{n}" for n in range(12))
 BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)
 STATES = ("producing", "down", "idle", "setup", "producing")
@@ -45,7 +45,7 @@ def write_log(folder: Path) -> list[Path]:
     for number in range(FILES):
         rows = []
         for row in range(ROWS):
-            at = BEGIN + timedelta(minutes=20 * number, milliseconds=120 * row)
+            at = BEGIN + timedelta(minutes=20 * number, milliseconds=240 * row)
             text = f'"id":"{number}-{row}","equipment":"{MACHINES[row % 12]}","ts":"{at:%Y-%m-%dT%H:%M:%S.%fZ}"'
             if row % 10 == 0:
                 rows.append(f'{{{text},"type":"state","state":"{rng.choice(STATES)}","reason":"r{rng.randrange(3)}"}}')
@@ -142,9 +142,9 @@ def test_killed_at_random_moments(shop: Shop, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 def test_asked_to_stop(shop: Shop, tmp_path: Path, number: signal.Signals) -> None:
-    db, files = tmp_path / "kpi.duckdb", shop.files[:20]
+    db, files = tmp_path / "kpi.duckdb", shop.files[:12]
     process = shop.replay(db, files)
-    assert until_it_writes(process, db, 1_000_000)
+    assert until_it_writes(process, db, 3_000_000)
     process.send_signal(number)
     assert "the same command goes on from here" in ended(process, 130)
     (before,) = queried(db, "SELECT count(*) AS events FROM events")

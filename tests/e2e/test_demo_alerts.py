@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -19,6 +20,8 @@ from pipelines.simulated_time import MINUTE
 from storage.reader import Reader
 from tests.e2e.test_demo_live import Demo, demo
 from tests.running import until
+
+pytestmark = pytest.mark.slow
 
 SPEED = "100"
 """A jam of ten minutes lasts six seconds of the clock, by which people are called."""

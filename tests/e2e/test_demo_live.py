@@ -17,6 +17,8 @@ import pytest
 from storage.reader import Reader
 from tests.running import ROOT, until
 
+pytestmark = pytest.mark.slow
+
 ENDS_WITHIN = 20.0
 """seconds: a moment on a quiet machine; tests share theirs."""
 STARTS_WITHIN = 120.0

@@ -19,6 +19,8 @@ from storage.selection import Selection
 from tests.broker import Broker, free_port
 from tests.running import running, until
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PLANT = EXAMPLES / "plant.toml"
 ZONE = ZoneInfo("Europe/Berlin")

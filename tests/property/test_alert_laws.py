@@ -13,6 +13,8 @@ from tests.alert_plants import PLANT, RULES, SOON, random_log
 from tests.engine import fill
 from tests.random_logs import Event
 
+pytestmark = pytest.mark.slow
+
 _MADE = "SELECT * EXCLUDE (corrects, revision, changed_at) FROM alerts WHERE state <> 'withdrawn' ORDER BY ALL"
 
 
@@ -23,7 +25,7 @@ def alerts_of(db: Path) -> pl.DataFrame:
 
 
 def parts_of(events: list[Event], chance: random.Random) -> list[list[Event]]:
-    cuts = sorted(chance.sample(range(1, len(events)), 7))
+    cuts = sorted(chance.sample(range(1, len(events)), 5))
     return [events[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 

@@ -20,9 +20,11 @@ from tests.oracle.events import parse_time
 from tests.oracle.windows import TIMES
 from tests.strategies import Case, cases, duplicated, identity, random_case, random_until, shuffled, split
 
+pytestmark = pytest.mark.slow
+
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 laws = settings(
-    max_examples=400 if THOROUGH else 15,
+    max_examples=400 if THOROUGH else 10,
     derandomize=not THOROUGH,
     deadline=None,
     database=None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -175,6 +176,7 @@ def look_for_trouble(messages: list[tuple[str, str, bytes]]) -> None:
     check(messages)
 
 
+@pytest.mark.slow
 def test_no_message_is_too_much() -> None:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:

@@ -1,7 +1,7 @@
 """What is remembered of the last flush says the same as the tables."""
 
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from tests.oracle.events import RejectedError, parse_event
 from tests.oracle.shorthand import END, count, event, one_unit, order, reading, state
 from tests.random_logs import Event
 from tests.strategies import random_case
+
+pytestmark = pytest.mark.slow
 
 
 def in_time(events: list[Event]) -> list[Event]:
@@ -55,12 +57,14 @@ STEPS: dict[str, list[Event]] = {
 }
 
 
-@pytest.mark.parametrize("settings", ["", 'stale_after = "10m"', 'minor_stop_under = "20m"\nideal_cycle = "1s"'])
-def test_events_one_by_one(settings: str, tmp_path: Path) -> None:
-    """All ways to go on at once, each on a unit of its own."""
-    toml = one_unit(settings)
+SETTINGS = ("", 'stale_after = "10m"', 'minor_stop_under = "20m"\nideal_cycle = "1s"')
+
+
+def test_events_one_by_one(tmp_path: Path) -> None:
+    """All ways to go on at once, under all settings, each on a unit of its own."""
+    toml = one_unit()
     logs = []
-    for number, steps in enumerate(STEPS.values()):
+    for number, (settings, steps) in enumerate(product(SETTINGS, STEPS.values())):
         path = f"acme/ulm/line/unit-{number}"
         toml += f'[equipment."{path}"]\nlevel = "unit"\n{settings}\n'
         logs.append([sent | {"equipment": path} for sent in (*LONG_AGO, *steps)])
