@@ -56,7 +56,8 @@ def one_query(parquet: Path) -> float:
 def dict_windows(parquet: Path) -> float:
     """Events a second of a plain dataflow over the same file: rows as dicts, bytewax's own windows of a minute.
 
-    It adds up pieces by machine and minute; it knows no states, no calendar and no late event, and stores nothing.
+    It adds up pieces and the time between states by machine and minute, as `one_query` does; it knows no calendar and
+    no late event, forgets at the end of a minute which state is in force, and stores nothing.
     """
     frame = pl.scan_parquet(parquet).head(WINDOWED)
     out: list[Any] = []
@@ -72,12 +73,31 @@ def dict_windows(parquet: Path) -> float:
     )
     windower = windowing.TumblingWindower(timedelta(minutes=1), datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
 
-    def fold(total: int, row: dict[str, Any]) -> int:
-        return total + (row["good"] or 0) + (row["scrap"] or 0)
-
-    summed = windowing.fold_window("sum", keyed, clock, windower, int, fold, lambda a, b: a + b)
+    summed = windowing.fold_window("sum", keyed, clock, windower, _nothing, _add, _both)
     op.output("out", summed.down, TestingSink(out))
     begin = time.perf_counter()
     execute: Callable[..., None] = run_main  # it comes without types
     execute(flow)
     return WINDOWED / (time.perf_counter() - begin)
+
+
+def _nothing() -> dict[str, Any]:
+    return {"good": 0, "scrap": 0, "state": None, "since": None, "time": {}}
+
+
+def _add(sums: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    if row["type"] == "count":
+        sums["good"] += row["good"] or 0
+        sums["scrap"] += row["scrap"] or 0
+        return sums
+    if sums["since"] is not None:
+        lasted = row["ts"] - sums["since"]
+        sums["time"][sums["state"]] = sums["time"].get(sums["state"], timedelta()) + lasted
+    sums["state"], sums["since"] = row["state"], row["ts"]
+    return sums
+
+
+def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    time = {name: first["time"].get(name, timedelta()) + lasted for name, lasted in second["time"].items()}
+    pieces = {name: first[name] + second[name] for name in ("good", "scrap")}
+    return {**second, **pieces, "time": first["time"] | time}
