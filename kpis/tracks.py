@@ -186,7 +186,8 @@ def reclassified_track(work: Work, plant: Plant) -> pl.DataFrame:
     )
     # One on time to come still tells when its equipment is due.
     ahead = (pl.col("from") < pl.col("end")) | (pl.col("end") > work.horizon)
-    rulings = rulings.filter(ahead & (pl.col("to") > pl.col("start")))
+    # One that ends at the very start tells what holds from there on: it may be what an open interval is due for.
+    rulings = rulings.filter(ahead & (pl.col("to") >= pl.col("start")))
     if rulings.is_empty():
         return pl.DataFrame(schema=schema)
     bounds = pl.concat([rulings.select("unit", at="from"), rulings.select("unit", at="to")]).unique()

@@ -96,8 +96,9 @@ def _parse_plain(lines: pl.DataFrame, header: Header) -> pl.DataFrame:
     schema = dict.fromkeys(header.names, pl.String())
     if lines.is_empty():
         return pl.DataFrame(schema=schema)
-    data = ("\n".join(lines["text"]) + "\n").encode()
-    return pl.read_csv(data, has_header=False, separator=header.separator, schema=schema)
+    # Polars takes what begins like compressed data for such, be it text like `x^`: so it begins with a line to skip.
+    data = "\n".join(["-", *lines["text"], ""]).encode()
+    return pl.read_csv(data, has_header=False, separator=header.separator, schema=schema, skip_rows=1)
 
 
 def _parse_exactly(lines: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, pl.DataFrame]:

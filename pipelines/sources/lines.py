@@ -163,7 +163,8 @@ def decode_ahead(blocks: Iterator[Block], decode: Callable[[Block], Chunk]) -> I
 def texts_of(data: bytes, first: int, reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The lines of a block as texts (`line`, `text`), and as REJECTED those too long, or for `reason` not UTF-8."""
     try:
-        texts = pl.read_lines(data)["line"]
+        # Polars takes what begins like compressed data for such, be it text like `x^`: so it begins with an empty line.
+        texts = pl.read_lines(b"\n" + data)["line"][1:]
     except pl.exceptions.ComputeError:  # some line is not UTF-8
         raw = [line.removesuffix(b"\r") for line in data.split(b"\n")[:-1]]
         texts = pl.Series([_text(line) for line in raw], dtype=pl.String)

@@ -65,6 +65,7 @@ RAW = st.one_of(
     st.sampled_from(
         [b"", b" ", b"{}", b"[]", b"null", b"{", b'{"ts":1,"ts":2}', b'{"a":"\\ud800"}', b'{"id":null}', b"\r"]
     ),
+    st.sampled_from([b"x^hello", b"x^llo,1", b"x\x01", b"x\x9c", b"x\xda", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"]),
     st.sampled_from([b"[" * 2000, b'{"a":' * 600 + b"1" + b"}" * 600, b'{"x":1e400}', b'{"good":NaN}', b'{"id":007}']),
 ).map(lambda raw: raw.replace(b"\n", b"?"))
 LINES = st.lists(st.one_of(SPELLED, SPELLED, RAW), max_size=12)

@@ -10,7 +10,7 @@ from kpis.plant import load_plant
 from storage.store import Store
 from tests.engine import batch, dump, fill, opened, take_in, unequal
 from tests.oracle.events import RejectedError, parse_event
-from tests.oracle.shorthand import END, count, event, one_unit, order, reading, state
+from tests.oracle.shorthand import EIGHT, END, MINUTE, OTHER, count, event, one_unit, order, reading, reclassify, state
 from tests.random_logs import Event
 from tests.strategies import random_case
 
@@ -129,3 +129,32 @@ def test_a_log_on_time_in_small_parts_gives_what_one_go_gives(seed: int, size: i
     fill(tmp_path / "parts.duckdb", case.plant_toml, parts_of(events, size))
     fill(tmp_path / "once.duckdb", case.plant_toml, [events])
     assert unequal(dump(tmp_path / "once.duckdb"), dump(tmp_path / "parts.duckdb")) == {}
+
+
+AT_THE_HORIZON: dict[str, list[Event]] = {
+    "a correction that ends": [state(0, "producing"), reclassify(15, 10, 15, state="idle")],
+    "a correction that begins": [state(0, "producing"), reclassify(15, 15, 30, state="idle")],
+    "a state": [state(0, "producing"), state(15, "down")],
+    "an order": [state(0, "producing"), order(15, "start", "O")],
+    "silence": [state(0, "producing"), {**state(15, "down"), "equipment": OTHER}],
+}
+
+
+@pytest.mark.parametrize("reopen", [False, True], ids=["kept open", "opened again"])
+@pytest.mark.parametrize("also", [[], [count(15, 1)]], ids=["nothing else", "a count at that instant"])
+@pytest.mark.parametrize("what", AT_THE_HORIZON)
+def test_what_changes_at_the_horizon_shows_when_time_goes_on(
+    what: str, also: list[Event], reopen: bool, tmp_path: Path
+) -> None:
+    """It has no length yet, and nothing may be lost of it until it has; the second look is at the same instant."""
+    toml = one_unit('stale_after = "15m"') + f'[equipment."{OTHER}"]\nlevel = "unit"\n'
+    told, end = AT_THE_HORIZON[what], EIGHT + 20 * MINUTE
+    whole, parts, plant = tmp_path / "whole.duckdb", tmp_path / "parts.duckdb", load_plant(toml)
+    fill(whole, toml, [[*told, *also]], until=end)
+    if reopen:
+        fill(parts, toml, [told])
+    with opened(parts, plant) as store:
+        for events in (told, also, []):
+            take_in(store, plant, events)
+        take_in(store, plant, [], horizon=end)
+    assert unequal(dump(whole), dump(parts)) == {}

@@ -166,3 +166,18 @@ def test_a_file_that_cannot_be_events_is_refused_at_once(tmp_path: Path, name: s
     with pytest.raises(SourceError, match=says) as raised:
         open_events(tmp_path / name)
     assert raised.value.hint
+
+
+LIKE_COMPRESSED = [b"x^hello", b"x^llo,1", b"x\x01a", b"x\x9ca", b"x\xdaa", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"]
+
+
+@pytest.mark.parametrize("start", LIKE_COMPRESSED)
+def test_what_begins_like_compressed_data_is_a_line_as_any_other(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "a.jsonl").write_bytes(start + b"\n" + MANY)
+    events, rejected = _read(tmp_path / "a.jsonl")
+    assert events["line"].to_list() == list(range(2, 5002))
+    assert rejected.select("line", "reason", "raw").rows() == [(1, "not_json", start)]
+    (tmp_path / "a.csv").write_bytes(b"equipment,ts,type\n" + start + b",\na/b,0,count\n")
+    events, rejected = _read(tmp_path / "a.csv")
+    assert events["line"].to_list() == [3]
+    assert rejected["line"].to_list() == [2]
