@@ -113,8 +113,9 @@ def _window(
 def _part(grain: Grain, row: dict[str, Any], table: str, gives: str, us: str) -> str:
     """The rows of a table of elements that fall into the window, once for each time that they count in it."""
     if grain.date == _NO_DATE:
-        bounds = zip((grain.start, grain.end), (row["window_start"], row["window_end"]), strict=True)
-        conditions = [f"{bound} = {instant(_us(at))}" for bound, at in bounds]
+        # Several runs of an order on the machines of a line may make one run on the line.
+        start, end = (instant(_us(row[name])) for name in ("window_start", "window_end"))
+        conditions = [f"{grain.start} >= {start}", f"{grain.end} <= {end}"]
     else:
         conditions = [f"{grain.date} = DATE '{row['production_date']}'"]
     if grain.name == "shift":

@@ -17,17 +17,23 @@ def six_big_losses_sql(grain: Grain, elements: str, *, history: bool = True) -> 
     Stopped time is a loss of the kind that its reason names, else of its account's own; speed is what the pieces made
     do not explain of producing time; rejected pieces cost their ideal time. So the six add up to planned production
     (standard definition) less the ideal time of good pieces. `elements` is the view or subquery that has the elements
-    of these windows; `history`: they have a status.
+    of these windows; `history`: they have a status. A run of an order on a line may be made of several on its machines.
     """
     parts = ", ".join(f's."{part}"' for part in grain.parts)
     own = ", ".join(f'i."{part}"' for part in grain.parts)
-    run, same_run, joined_run = "", "", ""
+    run, same_run, joined_run, whole = "", "", "", ""
     if grain.name == "order":
         run = ', s."order", s.product'
         same_run = ' AND l."order" = e."order" AND l.product IS NOT DISTINCT FROM e.product'
         joined_run = ', e."order", e.product'
+        whole = f"""), summed AS (
+            SELECT e.equipment, e.window_start, e.window_end, e.shift AS label, l.loss, sum(l.us)::BIGINT AS us
+                {joined_run}
+            FROM windows e JOIN given l ON l.equipment = e.equipment AND l.window_start >= e.window_start
+                AND l.window_end <= e.window_end{same_run} GROUP BY ALL
+        """
     return f"""
-        WITH lost AS (
+        WITH windows AS (FROM {elements}), lost AS (
             SELECT i.equipment, {own}, coalesce(r.loss, {_DEFAULT}) AS loss, {grain.us} AS us
             FROM {grain.time} i LEFT JOIN reasons r ON r.reason = i.reason WHERE i.account IN {_LOST}
             UNION ALL
@@ -43,17 +49,17 @@ def six_big_losses_sql(grain: Grain, elements: str, *, history: bool = True) -> 
         ), dated AS (
             SELECT s.*, {grain.start} AS window_start, {grain.end} AS window_end, {grain.label} AS label
             FROM leaf s JOIN equipment q ON q.equipment = s.equipment {grain.joins}
-        ), summed AS (
+        ), {"given" if whole else "summed"} AS (
             SELECT k.equipment, s.window_start, s.window_end, s.label, s.loss, sum(s.us)::BIGINT AS us{run}
             FROM dated s JOIN contributors k ON k.contributor = s.equipment
             WHERE k.gives_time GROUP BY ALL
-        )
+        {whole})
         SELECT e.equipment, e.level, e.window_start, e.window_end, e.shift, e.production_date
             {", e.status" if history else ""}{joined_run}, n.loss, n.rank,
             coalesce(l.us, 0) AS us,
             CASE WHEN n.loss = 'reduced_speed' AND e.no_ideal <> 0 THEN 'no_ideal_cycle'
                 WHEN n.loss = 'reduced_speed' AND l.us < 0 THEN 'ideal_cycle_too_long' END AS flag
-        FROM {elements} e CROSS JOIN (VALUES {_NAMES}) n(rank, loss)
+        FROM windows e CROSS JOIN (VALUES {_NAMES}) n(rank, loss)
         LEFT JOIN summed l ON l.equipment = e.equipment AND l.window_start = e.window_start
             AND l.window_end = e.window_end AND l.label IS NOT DISTINCT FROM e.shift AND l.loss = n.loss{same_run}
     """

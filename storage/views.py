@@ -78,6 +78,23 @@ def _rows(grain: Grain) -> str:
     """
 
 
+_GIVEN_RUNS: Final = """, told AS (
+            SELECT s.* EXCLUDE (window_start, window_end), k.equipment AS receiver, k.gives_time, k.gives_pieces,
+                s.window_start AS run_from, s.window_end AS run_to,
+                max(s.window_end) OVER (PARTITION BY k.equipment, s."order", s.product
+                    ORDER BY s.window_start, s.window_end ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+            FROM dated s JOIN contributors k ON k.contributor = s.equipment WHERE k.gives_time OR s.counted
+        ), parted AS (
+            SELECT *, count(*) FILTER (WHERE reached IS NULL OR run_from > reached) OVER (
+                PARTITION BY receiver, "order", product ORDER BY run_from, run_to ROWS UNBOUNDED PRECEDING) AS part
+            FROM told
+        ), given AS (
+            SELECT *, min(run_from) OVER run AS window_start, max(run_to) OVER run AS window_end
+            FROM parted WINDOW run AS (PARTITION BY receiver, "order", product, part)
+        )"""
+"""Runs of an order that overlap, on several machines of a line, are one run on the line."""
+
+
 def elements_sql(grain: Grain, *, history: bool = True) -> str:
     """The elements of every window of every equipment, rolled up over the tree.
 
@@ -89,9 +106,13 @@ def elements_sql(grain: Grain, *, history: bool = True) -> str:
         f"coalesce(sum(s.{name}), 0)::BIGINT AS {name}"
         for name in (*_TIMES, *PIECES, "scheduled_us", "idle_without_order_us")
     )
-    time = ", ".join(f"sum(CASE WHEN k.gives_time THEN s.{name} ELSE 0 END)::BIGINT AS {name}" for name in _TIMES)
-    made = ", ".join(f"sum(CASE WHEN k.gives_pieces THEN s.{name} ELSE 0 END)::BIGINT AS {name}" for name in PIECES)
+    time = ", ".join(f"sum(CASE WHEN gives_time THEN s.{name} ELSE 0 END)::BIGINT AS {name}" for name in _TIMES)
+    made = ", ".join(f"sum(CASE WHEN gives_pieces THEN s.{name} ELSE 0 END)::BIGINT AS {name}" for name in PIECES)
+    given, window, told, again = "", parts, "", same
+    source, receiver = "dated s JOIN contributors k ON k.contributor = s.equipment", "k.equipment"
+    bounds = "min(s.window_start) AS window_start, max(s.window_end) AS window_end, "
     if grain.name == "order":
+        given, source, receiver = _GIVEN_RUNS, "given s", "s.receiver"
         window, told = 's."order", s.product, s.window_start, s.window_end', 's."order", s.product'
         same = 'c."start" < s.window_end AND c."end" > s.window_start'
         again = (
@@ -99,9 +120,6 @@ def elements_sql(grain: Grain, *, history: bool = True) -> str:
             "AND c.window_start = s.window_start AND c.window_end = s.window_end"
         )
         bounds = ""
-    else:
-        window, told, again = parts, "", same
-        bounds = "min(s.window_start) AS window_start, max(s.window_end) AS window_end, "
     elements = ", ".join(f's."{element.name}"' for element in ELEMENTS)
     named = f"{grain.label} AS shift, {grain.date} AS production_date, {told + ',' if told else ''}"
     summed = f"""
@@ -113,15 +131,14 @@ def elements_sql(grain: Grain, *, history: bool = True) -> str:
             SELECT s.*, q.has_orders, q.capacity_per_hour, {grain.start} AS window_start, {grain.end} AS window_end,
                 {grain.never_closes} AS never_closes
             FROM leaf s JOIN equipment q ON q.equipment = s.equipment {grain.joins}
-        ), summed AS (
-            SELECT k.equipment, {window}, {bounds}bool_or(s.never_closes) AS never_closes, {time}, {made},
-                sum(CASE WHEN k.gives_time AND s.has_orders THEN s.idle_without_order_us ELSE 0 END)::BIGINT
+        ){given}, summed AS (
+            SELECT {receiver} AS equipment, {window}, {bounds}bool_or(s.never_closes) AS never_closes, {time}, {made},
+                sum(CASE WHEN gives_time AND s.has_orders THEN s.idle_without_order_us ELSE 0 END)::BIGINT
                     AS idle_without_order_us,
-                (sum(s.scheduled_us::HUGEINT * s.capacity_per_hour) FILTER (WHERE k.gives_time) // {_HOUR_US})::BIGINT
+                (sum(s.scheduled_us::HUGEINT * s.capacity_per_hour) FILTER (WHERE gives_time) // {_HOUR_US})::BIGINT
                     AS capacity
-            FROM dated s JOIN contributors k ON k.contributor = s.equipment
-            GROUP BY k.equipment, {window}
-            HAVING bool_or((k.gives_time AND s.timed) OR (k.gives_pieces AND s.counted))
+            FROM {source} GROUP BY {receiver}, {window}
+            HAVING bool_or((gives_time AND s.timed) OR (gives_pieces AND s.counted))
         )"""
     if not history:
         return f"""{summed}

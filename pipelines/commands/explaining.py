@@ -176,7 +176,7 @@ def _print(
     revision = f", revision {row['revision']}" if row["revision"] else ""
     lines = [
         f"{kpi.label} of {row['equipment']} ({row['level']}): {number(steps[0].value)} {kpi.unit}",
-        f"{row['shift'] or 'outside shifts' if 'shift' in row else ''} {start} to {end} {zone.key}, "
+        f"{_named(row)}{start} to {end} {zone.key}, "
         f"{row['status']}{revision}, OEE definition {definition}",
         "",
         *(_line(step, number(step.value)) for step in steps),
@@ -258,6 +258,13 @@ def _section(title: str, rows: list[Row], columns: list[Column]) -> None:
     write_table(rows[:_ROWS_SHOWN], columns)
     if len(rows) > _ROWS_SHOWN:
         write_text(f"… {len(rows) - _ROWS_SHOWN:,} more; --format json has all")
+
+
+def _named(row: dict[str, Any]) -> str:
+    """What a window is called besides its bounds."""
+    if row.get("order") is not None:
+        return f"order {row['order']}{' of ' + row['product'] if row['product'] else ''}, "
+    return f"{row['shift'] or 'outside shifts'} " if "shift" in row else ""
 
 
 def _line(step: "Step", value: str) -> str:

@@ -170,14 +170,44 @@ def tables_of(plant: Plant, lives: dict[str, Life], by: str) -> dict[str, Table]
             return own_table(plant, path, lives[path], by)
         if plant.own(path, "rollup") == "constraint":
             constraint = plant.own(path, "constraint")
-            return constrained(table(constraint), table(plant.own(path, "output") or constraint))
+            output = table(plant.own(path, "output") or constraint)
+            counted = {window: elements for window, elements in output.items() if elements["bookings"]}
+            return (
+                constrained(*one_run([table(constraint), counted]))
+                if by == "order"
+                else constrained(table(constraint), output)
+            )
+        children = [table(child) for child in plant.children(path)]
         total: Table = {}
-        for child in plant.children(path):
-            for window, elements in table(child).items():
+        for child in one_run(children) if by == "order" else children:
+            for window, elements in child.items():
                 total.setdefault(window, Counter()).update(elements)
         return total
 
     return {path: table(path) for path in plant.paths}
+
+
+def one_run(tables: list[Table]) -> list[Table]:
+    """The same tables with one window for runs of an order that overlap or touch, on whatever machine."""
+    windows: dict[tuple[str | None, str | None], list[Window]] = {}
+    for window in sorted({window for table in tables for window in table}, key=lambda each: (each.start, each.end)):
+        windows.setdefault((window.order, window.product), []).append(window)
+    joined: dict[Window, Window] = {}
+    for (order, product), runs in windows.items():
+        group: list[Window] = []
+        for run in [*runs, None]:
+            if group and (run is None or run.start > max(other.end for other in group)):
+                whole = Window(group[0].start, max(other.end for other in group), None, order, product)
+                joined.update(dict.fromkeys(group, whole))
+                group = []
+            if run is not None:
+                group.append(run)
+    found: list[Table] = []
+    for table in tables:
+        found.append({})
+        for window, elements in table.items():
+            found[-1].setdefault(joined[window], Counter()).update(elements)
+    return found
 
 
 def constrained(constraint: Table, output: Table) -> Table:

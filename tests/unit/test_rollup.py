@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.engine import Row, element_sums, fill, queried
-from tests.oracle.shorthand import MINUTE, at
+from tests.oracle.shorthand import EIGHT, MINUTE, at
 from tests.oracle.windows import TIMES
 from tests.random_logs import Event
 
@@ -175,3 +175,49 @@ def test_elements_of_a_line_with_late_events(tmp_path: Path) -> None:
     assert {path: element_sums([rows[path]]) for path in LINES} == {
         path: element_sums([rows[path]]) | LINES[path] for path in LINES
     }
+
+
+def orders(path: str, start: int, end: int, made: int) -> list[Event]:
+    """A machine that runs for an order, and makes good pieces of it half a minute before its end."""
+    started = {"id": "s", "type": "order", "action": "start", "order": "O", "ts": at(start)}
+    ended = {"id": "e", "type": "order", "action": "end", "ts": at(end)}
+    running = {"id": "r", "type": "state", "state": "producing", "ts": at(start)}
+    count = {"id": "c", "type": "count", "good": made, "ts": at(end - 0.5)}
+    return [event | {"equipment": path} for event in (started, running, count, ended)]
+
+
+def test_an_order_that_machines_begin_one_after_another_is_one_run_on_their_line(tmp_path: Path) -> None:
+    """Through both from 0 to 50: 40 minutes of the constraint at 30 s a piece, 70 pieces of the output.
+
+    Of the sum the order comes back after an hour, which is another run; on each machine it is a run of its own.
+    """
+    log = [*orders("acme/ulm/through/a", 0, 40, 76), *orders("acme/ulm/through/b", 10, 50, 70)]
+    log += [*orders("acme/ulm/sum/a", 0, 20, 4), *orders("acme/ulm/sum/b", 20, 30, 3)]
+    log += [{**event, "id": f"{event['id']}2"} for event in orders("acme/ulm/sum/a", 90, 100, 2)]
+    fill(tmp_path / "kpi.duckdb", PLANT, [log])
+    rows = queried(
+        tmp_path / "kpi.duckdb",
+        "SELECT equipment, window_start, window_end, producing_us, good, oee FROM kpi_order "
+        "WHERE equipment NOT IN ('acme', 'acme/ulm') ORDER BY equipment, window_start",
+    )
+    found = [
+        (
+            row["equipment"].removeprefix("acme/ulm/"),
+            *((row[bound] - EIGHT) // MINUTE for bound in ("window_start", "window_end")),
+            row["producing_us"] // MINUTE,
+            row["good"],
+        )
+        for row in rows
+    ]
+    assert found == [
+        ("sum", 0, 30, 30, 7),
+        ("sum", 90, 100, 10, 2),
+        ("sum/a", 0, 20, 20, 4),
+        ("sum/a", 90, 100, 10, 2),
+        ("sum/b", 20, 30, 10, 3),
+        ("through", 0, 50, 40, 70),
+        ("through/a", 0, 40, 40, 76),
+        ("through/b", 10, 50, 40, 70),
+    ]
+    line = next(row for row in rows if row["equipment"] == "acme/ulm/through")
+    assert line["oee"] == pytest.approx(76 * 30 / (40 * 60))
