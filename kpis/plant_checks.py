@@ -11,6 +11,7 @@ from kpis.json_path import is_path
 from kpis.plant_file import PlantFile
 from kpis.plant_model import ancestors_of
 from kpis.plant_shape import read_shape
+from kpis.registry import KPIS
 from kpis.toml_lines import Location, key_lines
 
 # A path is also an MQTT topic and a pattern's target: no separator at its ends, no wildcards, nothing invisible.
@@ -20,9 +21,11 @@ _ANY: Final = "any key or index"
 # Where the file refers to something by name (`_ANY` at the end: the keys there are the names), and to what.
 _REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("defaults", "calendar"), "calendar"),
+    (("defaults", "targets", _ANY), "KPI"),
     (("equipment", _ANY, "calendar"), "calendar"),
     (("equipment", _ANY, "constraint"), "equipment"),
     (("equipment", _ANY, "output"), "equipment"),
+    (("equipment", _ANY, "targets", _ANY), "KPI"),
     (("equipment", _ANY, "flow", _ANY), "equipment"),
     (("products", _ANY, "ideal_cycle", _ANY), "equipment"),
     (("sources", _ANY, "equipment"), "equipment"),
@@ -87,6 +90,7 @@ def _references(data: dict[str, Any]) -> Iterator[Finding]:
         "channel": _named(data, ("channels", _ANY, "name")),
         "person": people,
         "role or person": people | roles,
+        "KPI": {kpi.name for kpi in KPIS},
     }
     for pattern, kind in _REFERENCES:
         for location, name in (*_strings(data, pattern), *_listed(data, pattern)):

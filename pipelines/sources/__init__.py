@@ -46,8 +46,8 @@ def open_events(path: Path, source: Source | None = None, start: int = 0, rows: 
     """The events of a file after its first `start` lines or rows, in chunks of about `rows` lines.
 
     Without `source` the name of the file tells what is in it. Where chunks end never changes what is in them.
-    Raises SourceError if the file is missing, of no known kind, not what its name says, or damaged; in a damaged file
-    all chunks before the damage come first.
+    Raises SourceError if the file is missing, of no known kind, not what its name says, or damaged; of a file that is
+    cut off, or damaged where it is not compressed, all chunks before that come first.
     """
     if path.is_dir():
         message = f"{path} is a folder, not a file"

@@ -56,20 +56,42 @@ _DECOMPRESSORS: Final[dict[str, Callable[[], _Decompressor]]] = {
     ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
 }
 COMPRESSIONS: Final = tuple(_DECOMPRESSORS)
+_MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
 def read_blocks(path: Path, start: int, rows: int) -> Iterator[Block]:
     """Blocks of about a quarter of `rows` lines, after the first `start` lines.
 
-    Raises SourceError if the file cannot be opened, or, after every line before that point, if its compressed data is
-    damaged or cut off.
+    Raises SourceError if the file cannot be opened, if it is not compressed as its name says or its compressed data is
+    damaged, or, after every line before that point, if it is cut off.
     """
     try:
         with path.open("rb") as file:
+            _refuse_damage(path, file)
             yield from _blocks(path, file, start, -(-rows // _PARTS))
     except OSError as error:
         message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
         raise SourceError(message, hint="check the path and the permission to read it") from error
+
+
+def _refuse_damage(path: Path, file: BinaryIO) -> None:
+    """Go through compressed data once: what stands before a damage may be wrong as well, and be told only by its end."""
+    kind = path.suffix.lower()
+    if kind not in _DECOMPRESSORS:
+        return
+    if file.read(len(_MAGIC[kind])) not in (_MAGIC[kind], b""):
+        message = f"{path}: this is not compressed as its name says"
+        raise SourceError(message, hint=f"take {kind} off its name if it is a plain file, or copy it again")
+    file.seek(0)
+    pieces = _pieces(file, _DECOMPRESSORS[kind])
+    try:
+        while True:
+            next(pieces)
+    except StopIteration as end:
+        if end.value == _DAMAGED:
+            message = f"{path}: the compressed data is damaged"
+            raise SourceError(message, hint="nothing of it was read, for any of it may be wrong; copy it again") from None
+    file.seek(0)
 
 
 def _blocks(path: Path, file: BinaryIO, start: int, rows: int) -> Iterator[Block]:

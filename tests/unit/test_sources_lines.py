@@ -143,11 +143,22 @@ def test_what_comes_before_the_end_of_a_cut_file_is_read(tmp_path: Path, name: s
     assert name in str(raised.value)
 
 
-def test_damaged_compressed_data_is_an_error(tmp_path: Path) -> None:
+def test_what_is_not_compressed_as_its_name_says_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(b"this is not gzip")
-    with pytest.raises(SourceError, match="damaged after line 0"):
+    with pytest.raises(SourceError, match="not compressed as its name says"):
         list(open_events(path))
+
+
+def test_of_damaged_compressed_data_nothing_is_read(tmp_path: Path) -> None:
+    """A digit of the first line is another one: it can be read, and only the checksum at the end tells."""
+    data = bytearray(gzip.compress(MANY, compresslevel=0))
+    place = data.index(b'"good":1') + 7
+    data[place : place + 1] = b"7"
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="damaged"):
+        next(open_events(path, rows=100))
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 50, b"a line of a log\n" * 1000])
