@@ -176,8 +176,7 @@ def _print(
     revision = f", revision {row['revision']}" if row["revision"] else ""
     lines = [
         f"{kpi.label} of {row['equipment']} ({row['level']}): {number(steps[0].value)} {kpi.unit}",
-        f"{_named(row)}{start} to {end} {zone.key}, "
-        f"{row['status']}{revision}, OEE definition {definition}",
+        f"{_named(row)}{start} to {end} {zone.key}, {row['status']}{revision}, OEE definition {definition}",
         "",
         *(_line(step, number(step.value)) for step in steps),
     ]

@@ -75,7 +75,7 @@ def read_blocks(path: Path, start: int, rows: int) -> Iterator[Block]:
 
 
 def _refuse_damage(path: Path, file: BinaryIO) -> None:
-    """Go through compressed data once: what stands before a damage may be wrong as well, and be told only by its end."""
+    """Go through compressed data once: what stands before a damage may be wrong too, and only its end tells."""
     kind = path.suffix.lower()
     if kind not in _DECOMPRESSORS:
         return
@@ -83,15 +83,19 @@ def _refuse_damage(path: Path, file: BinaryIO) -> None:
         message = f"{path}: this is not compressed as its name says"
         raise SourceError(message, hint=f"take {kind} off its name if it is a plain file, or copy it again")
     file.seek(0)
-    pieces = _pieces(file, _DECOMPRESSORS[kind])
+    if _state(_pieces(file, _DECOMPRESSORS[kind])) == _DAMAGED:
+        message = f"{path}: the compressed data is damaged"
+        raise SourceError(message, hint="nothing of it was read, for any of it may be wrong; copy it again")
+    file.seek(0)
+
+
+def _state(pieces: Generator[bytes, None, str]) -> str:
+    """In what state the data ends."""
     try:
         while True:
             next(pieces)
     except StopIteration as end:
-        if end.value == _DAMAGED:
-            message = f"{path}: the compressed data is damaged"
-            raise SourceError(message, hint="nothing of it was read, for any of it may be wrong; copy it again") from None
-    file.seek(0)
+        return str(end.value)
 
 
 def _blocks(path: Path, file: BinaryIO, start: int, rows: int) -> Iterator[Block]:

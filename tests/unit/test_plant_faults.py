@@ -55,7 +55,7 @@ FAULTS = [
     ("reason category", '[reasons.r]\ncategory = "producing"', "valid: setup, down, idle, planned"),
     ("state category", '[states]\nRUN = "running"', 'states.RUN: not one of the valid values, found "running"'),
     ("target", '[equipment.a]\ntargets = { oee = "0.8" }', "equipment.a.targets.oee: must be a number"),
-    ("target of no KPI", "[defaults]\ntargets = { oe = 0.5 }", 'targets.oe: unknown KPI, found "oe" (did you mean "oee"'),
+    ("no such KPI", "[defaults]\ntargets = { oe = 0.5 }", 'targets.oe: unknown KPI, found "oe" (did you mean'),
     ("target nan", "[equipment.a]\ntargets = { oee = nan }", "must be a finite number"),
     ("source kind", '[[sources]]\nkind = "opc"', "valid: mqtt, mtconnect"),
     ("source item", '[[sources]]\nkind = "mtconnect"\nitems = { a = "ok" }', "valid: state, good, scrap, rework"),
