@@ -51,7 +51,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(machines=1_000, rate=5_000, seconds=60, idle=20, backlog=500_000, rounds=3)
+FULL = Size(machines=1_000, rate=5_000, seconds=60, idle=60, backlog=500_000, rounds=3)
 QUICK = Size(machines=100, rate=1_000, seconds=5, idle=4, backlog=20_000, rounds=1)
 
 

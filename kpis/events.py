@@ -66,8 +66,9 @@ REJECTION_REASONS: Final = (
     "unknown_equipment",
     "id_reused",
     "before_retention",
+    "not_accounted",
 )
-"""The reason codes of rejected events. The last four are found on taking in, the others on reading."""
+"""The reason codes of rejected events. The last five are found on taking in, the others on reading."""
 
 TEXTS: Final = ("equipment", "id", "type", "state", "reason", "product", "order", "quality", "action", "target")
 INTEGERS: Final = ("good", "scrap", "rework", "value", "rollover", "quantity")

@@ -89,6 +89,14 @@ class Decoder:
                 sheet.add_canonical(payload)
         return self._checked(rows, sheet)
 
+    def refuse(self, rows: pl.DataFrame, why: str) -> Decoded:
+        """The same of messages that would be events, but cannot be accounted."""
+        sheet = _Sheet()
+        for number, payload in enumerate(rows["payload"]):
+            sheet.number = number
+            sheet.reject("not_accounted", f"it is put aside, because the engine failed on it: {why}", payload)
+        return self._checked(rows, sheet)
+
     def _checked(self, rows: pl.DataFrame, sheet: "_Sheet") -> Decoded:
         events, rejected = sheet.decoded()
         raw = partial(sheet.raw, events)

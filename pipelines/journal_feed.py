@@ -17,6 +17,7 @@ from kpis.hour_notes import HourNote, read_note
 from kpis.plant_sources import PEOPLE
 from pipelines.decoding import Decoder
 from pipelines.operators import Halt
+from pipelines.quarantine import Quarantine
 from pipelines.reception import Reception
 from storage.batches import Batch
 from storage.journal import Journal
@@ -27,8 +28,7 @@ FLUSH_EVERY: Final = 0.25
 TICK_EVERY: Final = 1.0
 """seconds without events until a batch without any moves the horizon: running figures go on."""
 ENOUGH: Final = 20_000
-"""messages that are worth a batch at once."""
-MOST_ROWS: Final = 60_000
+"""messages that are worth a batch at once, and the most in one: a backlog is taken in with little memory."""
 MOST_BYTES: Final = 32 << 20
 LOOK_EVERY: Final = 0.2
 """seconds until the next look whether the engine is to stop."""
@@ -59,6 +59,7 @@ class JournalFeed:
         reception: Reception,
         decoder: Decoder,
         clock: Callable[[], datetime],
+        quarantine: Quarantine,
         halt: Halt,
         between: Callable[[], None],
         sources: Callable[[], pl.DataFrame | None],
@@ -67,6 +68,7 @@ class JournalFeed:
         self._journal = journal
         self._reception = reception
         self._decoder = decoder
+        self._quarantine = quarantine
         self._clock = clock
         self._halt = halt
         self._between = between
@@ -84,6 +86,7 @@ class JournalFeed:
         self.position = position
         while True:
             self._between()
+            self._quarantine.trying(0, 0)
             news = self._wait()
             if self._halt.halted:
                 return
@@ -95,7 +98,8 @@ class JournalFeed:
                 continue
             self.position = int(rows["offset"][-1])
             rows, said = _parted(rows)
-            decoded = self._decoder.decode(rows)
+            aside = self._quarantine.reason()
+            decoded = self._decoder.decode(rows) if aside is None else self._decoder.refuse(rows, aside)
             self.part = Part(rows.select("offset", "source", "received_at"), decoded.origin, decoded.events)
             yield Batch(
                 decoded.events,
@@ -118,7 +122,9 @@ class JournalFeed:
     def _read(self) -> pl.DataFrame:
         """Messages whose senders were told that they are safe."""
         self._told = self._reception.last
-        return self._reception.read(self.position, MOST_ROWS, MOST_BYTES)
+        rows = self._reception.read(self.position, self._quarantine.most, MOST_BYTES)
+        self._quarantine.trying(int(rows["offset"][-1]) if rows.height else 0, rows.height)
+        return rows
 
     def _wait(self) -> bool:
         """Wait until a batch is due: soon when there are messages, else for a tick; whether there are."""

@@ -25,13 +25,14 @@ from kpis.plant_sources import MqttSource
 from pipelines.decoding import Decoder
 from pipelines.flow import dataflow
 from pipelines.http_door import HttpDoor
-from pipelines.journal_feed import JournalFeed
+from pipelines.journal_feed import ENOUGH, JournalFeed
 from pipelines.lookout import Lookout
 from pipelines.metrics import Metrics
 from pipelines.notes_door import NotesDoor
 from pipelines.notify.office import Office, heartbeat
 from pipelines.operators import Halt, interruptible, run
 from pipelines.people_door import PeopleDoor
+from pipelines.quarantine import Quarantine
 from pipelines.receipts import Receipts
 from pipelines.reception import Reception
 from pipelines.replay import read_plant
@@ -42,6 +43,7 @@ from pipelines.upkeep import Upkeep
 from pipelines.vitals import Vitals
 from storage.alert_questions import Questions
 from storage.batches import Batch, Outcome, Pending
+from storage.database import is_of_the_disk
 from storage.journal import Journal, JournalDamaged
 from storage.places import Places
 from storage.recovery import Recovery, go_on_from, kept_sound
@@ -117,6 +119,7 @@ class _Engine:
             urlsplit(plant.calling.settings.engine or "").hostname,
         )
         self._decoder = Decoder(plant)
+        self._quarantine = Quarantine(ENOUGH)
         self._wrong: dict[str, str] = {}
         self._started = _now().isoformat(timespec="seconds")
 
@@ -151,14 +154,20 @@ class _Engine:
                     raise self._reception.failure from error
                 if self._vitals.trouble == "starting":
                     raise
-                pause = FIRST_PAUSE if self._vitals.position > before else min(2 * pause, LONGEST_PAUSE)
                 self._vitals.trouble = str(error).splitlines()[0] if str(error) else type(error).__name__
+                fault = not isinstance(error, OeeflowError)
+                go_on = (
+                    fault
+                    and not is_of_the_disk(error)
+                    and self._quarantine.failed(self._vitals.position, self._vitals.trouble)
+                )
+                pause = FIRST_PAUSE if go_on or self._vitals.position > before else min(2 * pause, LONGEST_PAUSE)
                 self._metrics.retried()
                 log.error(
                     "the dataflow stopped: it is tried again, the journal goes on taking",
                     found=self._vitals.trouble,
                     seconds=pause,
-                    exc_info=not isinstance(error, OeeflowError),
+                    exc_info=fault,
                 )
             self._rest(pause)
 
@@ -168,6 +177,7 @@ class _Engine:
         halt.error = None
         self._receipts.forget()
         self._watch.forget()
+        self._quarantine.trying(0, 0)
         with ExitStack() as stack:
             self._tell(stack.enter_context(kept_sound(self._places, _now, self._salvaged)))
             store = stack.enter_context(
@@ -191,6 +201,7 @@ class _Engine:
 
             def between() -> None:
                 store.settle()
+                self._quarantine.passed()
                 self._receipts.release()
                 vitals.position, vitals.horizon = feed.position, store.horizon
                 vitals.trouble, vitals.flushed = None, time.monotonic()
@@ -204,6 +215,7 @@ class _Engine:
                 self._reception,
                 self._decoder,
                 _now,
+                self._quarantine,
                 halt,
                 between,
                 self._watch.news,

@@ -18,6 +18,8 @@ from storage.store import Store
 
 LOOK_EVERY: Final = 0.5
 """seconds from one look at a snapshot on its way to the next."""
+LOG_MOST: Final = 32 << 20
+"""bytes of the log after which it is brought into the file: what is in it only is in memory as well."""
 SUM_EVERY: Final = 10.0
 """seconds from one production day that is summed to the next: a day of a hundred machines takes 50 to 80 ms."""
 
@@ -68,6 +70,8 @@ class Upkeep:
         elif now >= self._publish and not is_held(self._store, self._places):
             self._publisher.begin(self._store, self._journal.identity)
             self._publish = now + self._publisher.pause
+        elif self._store.log_bytes > LOG_MOST:
+            self._store.checkpoint()
 
     def _tell_age(self) -> None:
         last = newest(self._places)

@@ -73,6 +73,11 @@ def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether something failed for the disk or the database file, not for what was asked or written."""
+    return isinstance(error, OSError | duckdb.IOException | duckdb.FatalException)
+
+
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 

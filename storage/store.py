@@ -21,6 +21,7 @@ from storage import catalog, refused
 from storage.alerting import Alerting
 from storage.batches import Batch, Outcome, Pending
 from storage.changes import SEGMENTS
+from storage.closed import logs
 from storage.database import Reading, connect, instants
 from storage.day_sums import SummedDays
 from storage.flushes import Flush
@@ -127,6 +128,11 @@ class Store:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The database that is being written, for those who serve readers of it."""
         return self._file
+
+    @property
+    def log_bytes(self) -> int:
+        """The length of the log: what was committed since the last checkpoint, which is in memory as well."""
+        return sum(log.stat().st_size for log in logs(self._places.db))
 
     @property
     def flush(self) -> int:

@@ -31,8 +31,15 @@ def until(what: Callable[[], object], seconds: float = PATIENCE) -> None:
 class Engine:
     """The command `oeeflow run` on a store; started, stopped and killed as often as a test likes."""
 
-    def __init__(self, plant: Path, db: Path, *options: str, environment: dict[str, str] | None = None) -> None:
-        self.plant, self.db = plant, db
+    def __init__(
+        self,
+        plant: Path,
+        db: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        program: str = "pipelines.cli",
+    ) -> None:
+        self.plant, self.db, self._program = plant, db, program
         self.places = Places(db)
         self._options = options
         self._environment = {**os.environ, **(environment or {})}
@@ -41,7 +48,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin; it may not be ready yet."""
-        command = [sys.executable, "-m", "pipelines.cli", "run", str(self.plant), "--db", str(self.db), *self._options]
+        command = [sys.executable, "-m", self._program, "run", str(self.plant), "--db", str(self.db), *self._options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stderr=log, env=self._environment)
 
@@ -107,9 +114,15 @@ class Engine:
 
 
 @contextmanager
-def running(plant: Path, db: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Engine]:
+def running(
+    plant: Path,
+    db: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    program: str = "pipelines.cli",
+) -> Iterator[Engine]:
     """An engine that is ready; killed in the end if it still runs."""
-    engine = Engine(plant, db, *options, environment=environment)
+    engine = Engine(plant, db, *options, environment=environment, program=program)
     engine.start()
     try:
         engine.ready()

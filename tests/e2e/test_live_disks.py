@@ -100,6 +100,7 @@ def test_the_journal_goes_on_while_the_store_has_no_room(plant: Path, disk: Path
         until(lambda: len(stored(engine)) == 2)
         engine.stop()
         assert stored(engine) == ["1", "2"]
+    assert queried(db, "FROM rejected_events WHERE reason = 'not_accounted'") == [], "it was not for a message"
 
 
 def test_a_failing_disk_ends_the_engine(plant: Path, tmp_path: Path) -> None:
