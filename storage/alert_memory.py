@@ -10,7 +10,7 @@ from kpis.alert_conditions import HELD, held_minutes
 from kpis.alert_scope import Scope
 from kpis.alert_watch import LOST
 from kpis.work import BEGINNING, MINUTE_US, Accounts, Work, floor_minute
-from storage.alert_silences import CHANGES, GAPS, Query, heard, read_silences
+from storage.alert_silences import CHANGES, GAPS, Query, Signs, heard, read_silences
 from storage.database import microseconds
 from storage.selection import instant, texts
 
@@ -130,8 +130,8 @@ class AlertMemory:
         known = pl.col("end").is_null() | (pl.col("end") >= self.heard_from)
         self.gaps = pl.concat([self.gaps.filter(others), found.filter(known)])
 
-    def hear(self, signs: pl.DataFrame, known: pl.Series, least: int) -> pl.DataFrame:
-        """Take more events as signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""
+    def hear(self, signs: Signs, known: pl.Series, least: int) -> pl.DataFrame:
+        """Take more signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""
         self.gaps, changes = heard(self.gaps, signs, known, least)
         return changes
 

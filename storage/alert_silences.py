@@ -1,12 +1,13 @@
 """Silences of equipment: from a sign of life to the next one, or without an end."""
 
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from storage.database import microseconds
 from storage.history import REACHES
+from storage.ledger import kinds_of
 from storage.selection import instant, texts
 
 Query = Callable[[str], pl.DataFrame]
@@ -15,6 +16,7 @@ Query = Callable[[str], pl.DataFrame]
 GAPS = pl.Schema({"contributor": pl.String, "start": pl.Int64, "end": pl.Int64})
 CHANGES = pl.Schema({"contributor": pl.String, "at": pl.Int64})
 """From when on something of a contributor is different."""
+CORRECTIONS: Final = ("reclassify", "retract")
 _NOTHING: Final = pl.DataFrame(schema=CHANGES)
 
 _SILENCES: Final = """
@@ -42,22 +44,32 @@ def read_silences(
     return microseconds(found).select(pl.col(name).cast(kind) for name, kind in GAPS.items())
 
 
-def signs_of(events: pl.DataFrame, corrections: pl.Series, retracted: pl.DataFrame) -> pl.DataFrame:
-    """The events by which equipment shows that it is there: no `corrections`, and none that are taken back."""
-    signs = events.filter(~corrections) if corrections.any() else events
-    if retracted.is_empty():
-        return signs
-    return signs.join(retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
+class Signs(NamedTuple):
+    """The `events` by which equipment shows that it is there, and of each `contributor` the `first` and `last` one."""
+
+    events: pl.DataFrame
+    spans: pl.DataFrame
 
 
-def heard(gaps: pl.DataFrame, signs: pl.DataFrame, known: pl.Series, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def signs_of(events: pl.DataFrame, kinds: pl.DataFrame, retracted: pl.DataFrame) -> Signs:
+    """The signs among events, whose `kinds` are known (storage.ledger.kinds_of): no corrections, none taken back."""
+    correcting = pl.col("type").is_in(CORRECTIONS)
+    if kinds.select(correcting.any()).item():
+        events, kinds = events.filter(~correcting), kinds.filter(~correcting)
+    if retracted.height:
+        events = events.join(retracted, left_on=["equipment", "id"], right_on=["equipment", "target"], how="anti")
+        kinds = kinds_of(events)
+    spans = kinds.group_by(contributor="equipment").agg(first=pl.col("first_ts").min(), last=pl.col("last_ts").max())
+    return Signs(events, spans)
+
+
+def heard(gaps: pl.DataFrame, signs: Signs, known: pl.Series, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Silences (GAPS) after more signs of life, and from when on which contributor's changed (CHANGES).
 
-    `signs` are events, of which those of `known` contributors count. Nearly all of them are heard in order and again
-    within `least` (µs): of these only the last sign counts, from which on they are silent anew.
+    The signs of `known` contributors count. Nearly all of them are heard in order and again within `least` (µs): of
+    these only the last sign counts, from which on they are silent anew.
     """
-    span = signs.group_by(contributor="equipment").agg(first=pl.col("ts").min(), last=pl.col("ts").max())
-    span = span.filter(pl.col("contributor").is_in(known.implode()))
+    span = signs.spans.filter(pl.col("contributor").is_in(known.implode()))
     soon = (pl.col("first") >= pl.col("start")) & (pl.col("last") - pl.col("start") <= least)
     plain = (pl.col("end").is_null() & soon).fill_null(value=False)
     rows = gaps.join(span, on="contributor", how="left").with_columns(plain=plain)
@@ -65,8 +77,8 @@ def heard(gaps: pl.DataFrame, signs: pl.DataFrame, known: pl.Series, least: int)
     others = span.join(rows.filter("plain"), on="contributor", how="anti")["contributor"]
     if others.is_empty():
         return moved, _NOTHING
-    signs = signs.filter(pl.col("equipment").is_in(others.implode()))
-    return broken(moved, signs.select(contributor="equipment", at="ts").unique(), least)
+    events = signs.events.filter(pl.col("equipment").is_in(others.implode()))
+    return broken(moved, events.select(contributor="equipment", at="ts").unique(), least)
 
 
 def broken(gaps: pl.DataFrame, signs: pl.DataFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -18,13 +18,14 @@ from kpis.alert_watch import Held
 from kpis.alerts import Topology
 from kpis.plant import Plant
 from kpis.plant_alerts import alerts_content
-from kpis.work import BEGINNING, MINUTE_US, Accounts, Work
+from kpis.work import BEGINNING, MINUTE_US, Accounts
 from storage.alert_finding import Moment, after, look, settled, valid_from
 from storage.alert_memory import AlertMemory
 from storage.alert_past import Evidence, before_doubt, forgotten, looked_back
 from storage.alert_rows import CHATTER_WITHIN_US, ROWS, Row, chattering, compared, concerned
 from storage.alert_silences import CHANGES, signs_of
 from storage.alert_watching import AlertWatching
+from storage.batches import Pending
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
 from storage.writer import Transaction
@@ -50,48 +51,65 @@ class Alerting:
         self._beginning = BEGINNING
         self._watching = AlertWatching(con, plant, clock)
 
-    def follow(
-        self,
-        transaction: Transaction,
-        before: int | None,
-        ledger: Ledger,
-        events: pl.DataFrame,
-        work: Work | None,
-        accounts: Accounts | None,
-        held: Iterable[Held] | None,
-    ) -> None:
-        """Write what became of alerts with what a transaction writes.
+    def notice(self, before: int | None, pending: Pending, accounts: Accounts | None) -> dict[str, int] | None:
+        """Whose alerts may change by a batch, and from when on, found in memory alone, while its events are written.
 
-        `before` is the horizon before it; `ledger` already knows of its `events`. `held` are the conditions that hold
-        by the clock of a running engine; None: it is not known.
+        None where the store has to be asked: then `follow` finds it. `before` is the horizon before the batch; the
+        batch before it must be written.
         """
+        scope, horizon = self._scope, pending.ledger.horizon
+        moved = pending.ledger.accounted != self._evidence.accounted
+        watched = pending.batch.held is not None and self._watching.rules
+        if scope is None or horizon is None or moved or watched or not _taken_back(pending).is_empty():
+            return None
+        cuts: dict[str, int] = {}
+        self._regard(scope, self._take(before, pending, accounts), pending, horizon, cuts)
+        return cuts
+
+    def follow(
+        self, before: int | None, pending: Pending, accounts: Accounts | None, noticed: dict[str, int] | None
+    ) -> None:
+        """Write what became of alerts with what a batch's transaction writes; `noticed` is what `notice` found."""
+        transaction, ledger = pending.transaction, pending.ledger
         horizon = ledger.horizon
         if horizon is None:
             return
-        cuts: dict[str, int] = {}
-        changes = self._take(work, accounts, events, before)
-        scope = self._scope
-        if scope is None:
-            scope, cuts = self._begin(transaction, ledger, before, horizon)
-        elif ledger.accounted != self._evidence.accounted:
-            scope, cuts = self._widen(scope, ledger, horizon)
-        if held is not None and self._watching.rules:
-            changes.append((self._watch(transaction, held, horizon), True))
-        if self._plant.alerts:
-            changes.append((self._hear(scope, ledger, events, work), True))
-            self._change(scope, changes, horizon, cuts)
-            self._measure(scope, scope.measured, (self._minute + MINUTE_US, settled(horizon)), horizon, cuts)
-            self._minute = max(self._minute, settled(horizon))
+        scope, cuts = self._scope, noticed
+        if scope is None or cuts is None:
+            cuts = {}
+            changes = self._take(before, pending, accounts)
+            if scope is None:
+                scope, cuts = self._begin(transaction, ledger, before, horizon)
+            elif ledger.accounted != self._evidence.accounted:
+                scope, cuts = self._widen(scope, ledger, horizon)
+            if pending.batch.held is not None and self._watching.rules:
+                changes.append((self._watch(transaction, pending.batch.held, horizon), True))
+            self._regard(scope, changes, pending, horizon, cuts)
         for path, at in self._due.items():
             if at <= horizon:
                 _lower(cuts, path, at - 1)
         if cuts:
             self._evaluate(transaction, scope, cuts, horizon)
             # What ends at the horizon itself shows only after it.
-            for part in events.filter(pl.col("ts") >= horizon)["equipment"]:
+            for part in pending.admitted.new.filter(pl.col("ts") >= horizon)["equipment"]:
                 for path in scope.concerns.get(part, ()):
                     _lower(self._due, path, horizon + 1)
         self._forget(scope, horizon)
+
+    def _regard(
+        self,
+        scope: Scope,
+        changes: list[tuple[pl.DataFrame, bool]],
+        pending: Pending,
+        horizon: int,
+        cuts: dict[str, int],
+    ) -> None:
+        """Whose alerts may change by what changed, by what was heard and by the minutes that are over."""
+        if not self._plant.alerts:
+            return
+        self._change(scope, [*changes, (self._hear(scope, pending), True)], horizon, cuts)
+        self._measure(scope, scope.measured, (self._minute + MINUTE_US, settled(horizon)), horizon, cuts)
+        self._minute = max(self._minute, settled(horizon))
 
     def _begin(
         self, transaction: Transaction, ledger: Ledger, before: int | None, horizon: int
@@ -164,17 +182,15 @@ class Alerting:
         """Read what decides the alerts of equipment, and measure it, from an instant on."""
         self._evidence.load(self._memory, scope, paths, first, Moment(horizon, self._minute), self._known.values())
 
-    def _take(
-        self, work: Work | None, accounts: Accounts | None, events: pl.DataFrame, before: int | None
-    ) -> list[tuple[pl.DataFrame, bool]]:
+    def _take(self, before: int | None, pending: Pending, accounts: Accounts | None) -> list[tuple[pl.DataFrame, bool]]:
         """What changed by new accounts, and whether conditions hold otherwise by that alone, without being measured."""
-        if work is None or accounts is None or not self._plant.alerts:
+        if pending.work is None or accounts is None or not self._plant.alerts:
             return []
-        times, made = self._memory.take(work, accounts, before, pieces=self._counting)
+        times, made = self._memory.take(pending.work, accounts, before, pieces=self._counting)
         if self._scope is not None or self._evidence.least is None:
             return [(times, True), (made, False)]
         # Nothing is known yet of silences that these signs of life end.
-        signs = events.group_by("equipment").agg(at=pl.col("ts").min()).rename({"equipment": "contributor"})
+        signs = pending.kinds.group_by(contributor="equipment").agg(at=pl.col("first_ts").min())
         return [(times, True), (made, False), (signs, True)]
 
     def _watch(self, transaction: Transaction, held: Iterable[Held], horizon: int) -> pl.DataFrame:
@@ -185,20 +201,20 @@ class Alerting:
             self._memory.lost = self._watching.lost
         return pl.DataFrame(list(explained.items()), schema=CHANGES, orient="row")
 
-    def _hear(self, scope: Scope, ledger: Ledger, events: pl.DataFrame, work: Work | None) -> pl.DataFrame:
+    def _hear(self, scope: Scope, pending: Pending) -> pl.DataFrame:
         """What changed by signs of life, and by those that are taken back."""
-        if self._evidence.least is None or events.is_empty():
+        if self._evidence.least is None or pending.kinds.is_empty():
             return pl.DataFrame(schema=CHANGES)
         known = pl.Series(list(scope.concerns), dtype=pl.String)
-        corrections = events["type"].is_in(["reclassify", "retract"])
-        changes = self._memory.hear(signs_of(events, corrections, ledger.retracted), known, self._evidence.least)
-        silenced = events.filter(corrections).filter(pl.col("type") == "retract")["equipment"].unique()
+        signs = signs_of(pending.admitted.new, pending.kinds, pending.ledger.retracted)
+        changes = self._memory.hear(signs, known, self._evidence.least)
+        silenced = _taken_back(pending)
         silenced = silenced.filter(silenced.is_in(known.implode()))
-        if silenced.is_empty() or work is None:
+        if silenced.is_empty() or pending.work is None:
             return changes
         first = min(self._memory.since.get(part, self._minute) for part in silenced)
         self._memory.listen(self._query, silenced.to_list(), first, None, self._evidence.least)
-        spans = work.spans.filter(pl.col("equipment").is_in(silenced.implode()))
+        spans = pending.work.spans.filter(pl.col("equipment").is_in(silenced.implode()))
         return pl.concat([changes, spans.select(contributor="equipment", at=pl.min_horizontal("start", "count_start"))])
 
     def _change(
@@ -314,6 +330,11 @@ class Alerting:
         self._known = {
             name: row for name, row in self._known.items() if row["resolved_at"] is None or row["resolved_at"] >= last
         }
+
+
+def _taken_back(pending: Pending) -> pl.Series:
+    """The equipment of which a batch takes events back."""
+    return pending.kinds.filter(pl.col("type") == "retract")["equipment"].unique()
 
 
 def _lower(instants_: dict[str, int], path: str, at: int) -> None:

@@ -41,12 +41,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Pending:
-    """A batch on its way: its work is known, its accounts are not. `rejected`: at the door, and before it."""
+    """A batch on its way: its work is known, its accounts are not. `rejected`: at the door, and before it.
+
+    `ledger` already knows of its events; new ones of them are `admitted`, of these `kinds` (storage.ledger.kinds_of).
+    """
 
     batch: Batch
     work: Work | None
     ledger: Ledger
     admitted: Admitted
+    kinds: pl.DataFrame
     rejected: pl.DataFrame
     transaction: Transaction
 

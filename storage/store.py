@@ -173,7 +173,7 @@ class Store:
         after = replace(after, ranges=ranges, horizon=horizon, flush=flush)
         rejected = pl.concat([batch.rejected, at_the_door])
         batch = replace(batch, raw=None)  # whole files of lines may hang on it, and nobody asks for them from here on
-        return Pending(batch, work, after, admitted, rejected, transaction)
+        return Pending(batch, work, after, admitted, taken.seen, rejected, transaction)
 
     def commit(self, pending: Pending, accounts: Accounts | None) -> Outcome:
         """Hand a batch over to be written with its accounts and its position, and know what comes after it."""
@@ -184,8 +184,10 @@ class Store:
             after = replace(after, due=still_due(after.due, accounts, pending.work))
             self._memory = self._memory.after(pending.work, accounts, after)
         outcome = Outcome(admitted.new.height, admitted.duplicates, pending.rejected.height, admitted.late)
-        transaction.wait()  # the batch before is durable then, so that no more than two are on their way
-        transaction.commit(lambda: self._write(pending, accounts, made, before, after, outcome))
+        if self._last is not None:
+            self._last.wait()  # so that no more than two are on their way
+        noticed = self._alerting.notice(before.horizon, pending, accounts)
+        transaction.commit(lambda: self._write(pending, accounts, made, before, after, outcome, noticed))
         self._last, self._open, self._ledger = transaction, None, after
         self._ids().add(pending.admitted.keys, after.flush)
         return outcome
@@ -198,6 +200,7 @@ class Store:
         before: Ledger,
         after: Ledger,
         outcome: Outcome,
+        noticed: dict[str, int] | None,
     ) -> None:
         """Write all of a batch but its events, in the thread of its transaction."""
         transaction, batch, new = pending.transaction, pending.batch, pending.admitted.new
@@ -213,7 +216,7 @@ class Store:
         self._write_catalog(transaction, before, after)
         corrections = new.filter(IS_CORRECTION).select(EVENT_FIELDS)
         transaction.insert("corrections", instants(corrections, "ts", "start", "end"))
-        self._alerting.follow(transaction, before.horizon, after, new, pending.work, accounts, batch.held)
+        self._alerting.follow(before.horizon, pending, accounts, noticed)
         self.outbox.follow(transaction, batch.actions, tell=batch.tell)
         if batch.notes is not None:
             transaction.replace("hour_notes", instants(batch.notes, "hour", "at"), "note")

@@ -11,7 +11,7 @@ from kpis.alert_values import measured
 from kpis.elements import ACCOUNTS
 from kpis.plant import load_plant
 from storage.alert_memory import INTERVALS, PIECES
-from storage.alert_silences import CHANGES, GAPS, broken, heard
+from storage.alert_silences import CHANGES, GAPS, Signs, broken, heard
 from tests.alert_plants import BEGIN, PLANT, RULES, UNITS
 
 MINUTE = 60_000_000
@@ -53,7 +53,8 @@ def test_silences_are_those_of_all_signs_however_they_come_in(seed: int) -> None
             if part != "unknown":
                 signs.setdefault(part, set()).add(at)
         events = pl.DataFrame(told, schema={"equipment": pl.String, "ts": pl.Int64}, orient="row")
-        gaps, changes = heard(gaps, events, known, LEAST)
+        spans = events.group_by(contributor="equipment").agg(first=pl.col("ts").min(), last=pl.col("ts").max())
+        gaps, changes = heard(gaps, Signs(events, spans), known, LEAST)
         own = events.filter(pl.col("equipment") != "unknown").rename({"equipment": "contributor", "ts": "at"})
         by_sign, expected = broken(by_sign, own.unique(), LEAST)
         assert sorted(changes.select(CHANGES.names()).rows()) == sorted(expected.select(CHANGES.names()).rows())
