@@ -33,8 +33,12 @@ from storage.store import Store
 
 BEGIN: Final = datetime(2026, 3, 2, 6, tzinfo=UTC)
 START: Final = int(BEGIN.timestamp() * 1e6)
-BATCH_S: Final = 12
-TURN: Final = 5
+CYCLE_S: Final = 12
+"""seconds in which one machine in ten stops for two seconds"""
+CYCLES: Final = 4
+"""of them in a batch, which has nearly as many events then as one of a replay"""
+BATCH_S: Final = CYCLES * CYCLE_S
+TURN: Final = 3
 """batches in a turn"""
 PER_SECOND: Final = 5
 """events of a machine"""
@@ -68,7 +72,7 @@ escalation = [{{ after = "0s", to = "Anna" }}]
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything. `batches` of 12 seconds; `times` a machine goes down in the live part."""
+    """How much of everything. `batches` of 48 seconds; `times` a machine goes down in the live part."""
 
     machines: int
     rules: int
@@ -77,8 +81,8 @@ class Size:
     times: int
 
 
-FULL = Size(machines=1_000, rules=1_000, batches=40, rate=5_000, times=6)
-QUICK = Size(machines=50, rules=50, batches=10, rate=500, times=2)
+FULL = Size(machines=1_000, rules=1_000, batches=24, rate=5_000, times=6)
+QUICK = Size(machines=50, rules=50, batches=6, rate=500, times=2)
 
 
 def machine(number: pl.Expr) -> pl.Expr:
@@ -101,27 +105,25 @@ def many_rules(size: Size) -> str:
     )
 
 
-def events(size: Size, batch: int) -> pl.DataFrame:
+def cycle(size: Size, number: int) -> pl.DataFrame:
     """What all machines say in twelve seconds: counts, and of one in ten a stop of two seconds."""
-    each = BATCH_S * PER_SECOND
+    each = CYCLE_S * PER_SECOND
     machines = pl.DataFrame({"m": pl.int_range(size.machines, eager=True)})
     rows = machines.join(pl.DataFrame({"k": pl.int_range(each, eager=True)}), how="cross")
-    stops = (pl.col("m") + batch) % 10 == 0
+    stops = (pl.col("m") + number) % 10 == 0
     down, back = stops & (pl.col("k") == 10), stops & (pl.col("k") == 20)
-    first = (pl.col("k") == 0) & pl.lit(batch == 0)
+    first = (pl.col("k") == 0) & pl.lit(number == 0)
     said = down | back | first
-    at = START + (batch * each + pl.col("k")) * (1_000_000 // PER_SECOND) + pl.col("m")
-    return whole(
-        rows.select(
-            equipment=machine(pl.col("m")),
-            id=pl.format("{}-{}-{}", "m", pl.lit(batch), "k"),
-            ts=at.cast(pl.Int64),
-            type=pl.when(said).then(pl.lit("state")).otherwise(pl.lit("count")),
-            state=pl.when(down).then(pl.lit("down")).when(back | first).then(pl.lit("producing")),
-            reason=pl.when(down).then(pl.lit("jam")),
-            good=pl.when(~said).then(1),
-        ).sort("ts")
-    )
+    at = START + (number * each + pl.col("k")) * (1_000_000 // PER_SECOND) + pl.col("m")
+    return rows.select(
+        equipment=machine(pl.col("m")),
+        id=pl.format("{}-{}-{}", "m", pl.lit(number), "k"),
+        ts=at.cast(pl.Int64),
+        type=pl.when(said).then(pl.lit("state")).otherwise(pl.lit("count")),
+        state=pl.when(down).then(pl.lit("down")).when(back | first).then(pl.lit("producing")),
+        reason=pl.when(down).then(pl.lit("jam")),
+        good=pl.when(~said).then(1),
+    ).sort("ts")
 
 
 def whole(rows: pl.DataFrame) -> pl.DataFrame:
@@ -182,7 +184,8 @@ def throughput(size: Size) -> Iterator[str]:
 def batch(size: Size, number: int) -> Batch:
     """The events of a batch, with the instant up to which time is accounted then."""
     horizon = START + (number + 1) * BATCH_S * 1_000_000
-    return Batch(events(size, number), pl.DataFrame(schema=REJECTED), horizon=horizon)
+    cycles = [cycle(size, number * CYCLES + n) for n in range(CYCLES)]
+    return Batch(whole(pl.concat(cycles)), pl.DataFrame(schema=REJECTED), horizon=horizon)
 
 
 def storm(size: Size) -> Iterator[str]:
