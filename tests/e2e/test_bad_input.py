@@ -157,7 +157,7 @@ def test_retry_with_a_plant_file_named(oeeflow: Command) -> None:
     Path("a.jsonl").write_bytes(lines([*GOOD, count(50, 1, equipment=other)]))
     oeeflow("replay", "plant.toml", "a.jsonl")
     Path("right.toml").write_text(TOML + f'[equipment."{other}"]\nlevel = "unit"\n')
-    assert "1 events taken in" in oeeflow("rejected", "right.toml", "--retry").told
+    assert "1 event taken in" in oeeflow("rejected", "right.toml", "--retry").told
     assert rejected(oeeflow) == []
 
 
@@ -240,7 +240,7 @@ def test_what_is_hardly_meant_so_is_told(oeeflow: Command) -> None:
     """A state that nobody declared, and seconds where milliseconds belong: both are events, and both are wrong."""
     Path("a.jsonl").write_bytes(lines([*GOOD, state(91, "LAEUFT")]))
     told = oeeflow("replay", "plant.toml", "a.jsonl").told
-    assert 'does not know the state "LAEUFT" (1 events of acme/ulm/line/filler): its time is unknown' in told
+    assert 'does not know the state "LAEUFT" (1 event of acme/ulm/line/filler): its time is unknown' in told
     assert 'LAEUFT" = "producing"' in told
     assert "LAEUFT" in oeeflow("doctor", "--format", "json").out
     Path("b.jsonl").write_bytes(lines([{**state(92, "down"), "ts": 1_772_431_200}]))
