@@ -102,10 +102,30 @@ def test_a_reason_a_person_understands(oeeflow: Command) -> None:
     oeeflow("replay", "plant.toml", "a.jsonl")
     naive, unknown = rejected(oeeflow)
     assert "offset" in naive["detail"]
-    assert "plant file" in unknown["detail"]
-    table = oeeflow("rejected").out
-    assert "naive_time" in table
-    assert "a.jsonl:1" in table
+    assert unknown["detail"] == f'the plant file does not know this equipment; did you mean "{UNIT}"?'
+    shown = oeeflow("rejected")
+    assert "naive_time" in shown.out
+    assert "a.jsonl:1" in shown.out
+    assert "`oeeflow rejected --retry` takes in what it then knows of 1 event" in shown.told
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (UNIT.upper(), f'; did you mean "{UNIT}"?'),
+        (UNIT.removeprefix("acme/"), f'; did you mean "{UNIT}"?'),
+        ("acme/elsewhere/of/no/kind", ""),
+        ("x", ""),
+    ],
+)
+def test_equipment_that_is_not_known_may_be_another(oeeflow: Command, name: str, says: str) -> None:
+    Path("a.jsonl").write_bytes(lines(GOOD) + line(equipment=name) + b"\n")
+    oeeflow("replay", "plant.toml", "a.jsonl")
+    assert rejected(oeeflow)[0]["detail"] == f"the plant file does not know this equipment{says}"
+    Path("plant.toml").write_text(f'{TOML}[equipment."{name}"]\nlevel = "unit"\n')
+    Path("b.jsonl").write_bytes(lines([state(95, "down")]))
+    oeeflow("replay", "plant.toml", "b.jsonl")
+    assert "by now it does: `oeeflow rejected --retry`" in rejected(oeeflow)[0]["detail"]
 
 
 def test_repeated_it_rejects_nothing_twice(oeeflow: Command) -> None:
