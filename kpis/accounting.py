@@ -27,12 +27,13 @@ def account(work: Work, plant: Plant) -> Accounts:
     made, due = _facts(work, mine, pieces, plant)
     facts = _same_runs(pl.concat([_around(work), made]).sort("unit", "start", "end"))
     rows = _joined(_derive(facts.filter(pl.col("start") < pl.col("end")), work, plant))
+    stops, renamed = _stops(rows, work.horizon)
     # What changes at the horizon itself does not show yet, so it is due as well.
-    due = pl.concat([due, _outgrown(rows, work)]).filter(pl.col("at") >= work.horizon)
+    due = pl.concat([due, _outgrown(rows, work), renamed]).filter(pl.col("at") >= work.horizon)
     return Accounts(
         intervals=rows.select(INTERVALS.names()),
         pieces=pieces_.by_minute(work, pieces, facts, plant),
-        stops=_stops(rows, work.horizon),
+        stops=stops,
         due=work.spans.select("unit", "equipment").join(
             due.group_by("unit").agg(due_at=pl.col("at").min()), on="unit", how="left"
         ),
@@ -186,23 +187,26 @@ def _joined(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("_interval", maintain_order=True).agg(pl.col(kept).first(), pl.col("end").last())
 
 
-def _stops(rows: pl.DataFrame, horizon: int) -> pl.DataFrame:
+def _stops(rows: pl.DataFrame, horizon: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Runs of one category, down or idle, that fall at least partly into time that was to be worked.
 
-    What is still open has no length yet: it has that of its last interval up to whenever one asks.
+    What is still open has no length yet: it has that of its last interval up to whenever one asks. Beside the stops,
+    when the reason in force will have named an open one for longer than the one that it has.
     """
     rows = rows.with_columns(_stop=_changed("category", "stopped").cum_sum()).filter("stopped")
     counted = pl.col("account").is_in(STOP_ACCOUNTS)
     length = pl.col("end") - pl.col("start")
     rows = rows.with_columns(us=pl.when(counted & (pl.col("end") < horizon)).then(length).otherwise(0))
-    named = (
+    reasons = (
         rows.filter(pl.col("reason").is_not_null())
         .group_by("_stop", "reason", maintain_order=True)
-        .agg(length.sum().alias("time"))
+        .agg(pl.col("unit").first(), length.sum().alias("time"), (pl.col("end") == horizon).any().alias("open"))
         .sort("time", descending=True, maintain_order=True)
-        .unique("_stop", keep="first", maintain_order=True)
-        .select("_stop", "reason")
+        .with_columns(lead=pl.col("time").first().over("_stop") - pl.col("time"))
     )
+    named = reasons.unique("_stop", keep="first", maintain_order=True).select("_stop", "reason")
+    behind = reasons.filter("open", pl.col("reason") != pl.col("reason").first().over("_stop"))
+    renamed = behind.select("unit", at=pl.col("lead") + horizon + 1)
     booked = [name for name in STOPS.names()[7:] if name != "booked_at"]
     stops = rows.group_by("_stop", maintain_order=True).agg(
         pl.col("equipment", "start", "category", "minor").first(),
@@ -212,4 +216,4 @@ def _stops(rows: pl.DataFrame, horizon: int) -> pl.DataFrame:
         *(pl.col(name).filter(counted).first() for name in booked),
     )
     stops = stops.join(named, on="_stop", how="left", maintain_order="left")
-    return stops.filter(pl.col("booked_at").is_not_null()).select(STOPS.names())
+    return stops.filter(pl.col("booked_at").is_not_null()).select(STOPS.names()), renamed

@@ -33,14 +33,25 @@ class _Shift(NamedTuple):
 
 def calendar_warnings(file: PlantFile) -> Iterator[Finding]:
     """Findings about the shifts and exceptions of a file, each once."""
-    seen: set[Finding] = set()
+    yield from _doubled_days(file)
     for calendar in file.calendars:
-        for days in _stretches(file, calendar):
-            shifts = [shift for day in days for shift in _on(file, calendar, day)]
-            for finding in (*_overlaps(shifts), *_same_names(shifts), *_breaks(shifts)):
-                if finding not in seen:
-                    seen.add(finding)
-                    yield finding
+        stretches = [
+            [shift for day in days for shift in _on(file, calendar, day)] for days in _stretches(file, calendar)
+        ]
+        yield from _overlaps(stretches)
+        # Findings that differ in nothing are one: most days of a calendar are alike.
+        yield from dict.fromkeys(
+            finding for shifts in stretches for finding in (*_same_names(shifts), *_breaks(shifts))
+        )
+
+
+def _doubled_days(file: PlantFile) -> Iterator[Finding]:
+    for number, table in enumerate(file.shifts):
+        for position, day in enumerate(table.days):
+            if day in table.days[:position]:
+                yield Finding(
+                    ("shifts", number, "days", position), day, "a day that is there already", "name each once"
+                )
 
 
 def _stretches(file: PlantFile, calendar: str) -> Iterator[tuple[date, ...]]:
@@ -68,12 +79,20 @@ def _on(file: PlantFile, calendar: str, day: date) -> list[_Shift]:
     ]
 
 
-def _overlaps(shifts: list[_Shift]) -> Iterator[Finding]:
-    for earlier, later in pairwise(sorted(shifts, key=lambda shift: shift.start)):
-        if later.start < earlier.end:
-            hint = "where shifts overlap, the one that started last counts"
-            message = f"overlaps {earlier.table.name} on {_weekday(later.day)}"
-            yield Finding(later.location, later.table.name, message, hint)
+def _overlaps(stretches: list[list[_Shift]]) -> Iterator[Finding]:
+    """Two shifts of the file that overlap, once, with all the days on which the later one does."""
+    found: dict[tuple[Location, Location], tuple[_Shift, _Shift, list[str]]] = {}
+    for shifts in stretches:
+        for earlier, later in pairwise(sorted(shifts, key=lambda shift: shift.start)):
+            if later.start < earlier.end:
+                *_, days = found.setdefault((earlier.location, later.location), (earlier, later, []))
+                days.append(_weekday(later.day))
+    for earlier, later, days in found.values():
+        # Around an exception the weekly shifts overlap as in any week.
+        shown = [day for day in WEEKDAYS if day in days] or dict.fromkeys(days)
+        message = f"overlaps {earlier.table.name} on {', '.join(shown)}"
+        hint = "where shifts overlap, the one that started last counts"
+        yield Finding(later.location, later.table.name, message, hint)
 
 
 def _same_names(shifts: list[_Shift]) -> Iterator[Finding]:
@@ -87,15 +106,19 @@ def _same_names(shifts: list[_Shift]) -> Iterator[Finding]:
 
 def _breaks(shifts: list[_Shift]) -> Iterator[Finding]:
     for shift in shifts:
+        pauses = []
         for position, pause in enumerate(shift.table.breaks):
             next_day = shift.end.date() > shift.day and pause.start < shift.table.start
             start = datetime.combine(shift.day + _DAY if next_day else shift.day, pause.start)
             end = start + timedelta(minutes=pause.minutes)
+            place = (*shift.location, "breaks", position)
+            pauses.append((start, end, place))
             if start < shift.start or end > shift.end:
-                place = (*shift.location, "breaks", position)
-                yield Finding(
-                    place, pause.start.isoformat(), "the break is not inside its shift", "only what is counts"
-                )
+                yield Finding(place, f"{pause.start}", "the break is not inside its shift", "only what is counts")
+        for (begun, until, _), (start, _, place) in pairwise(sorted(pauses)):
+            if start < until:
+                message = f"overlaps the break at {begun:%H:%M:%S}"
+                yield Finding(place, f"{start:%H:%M:%S}", message, "the time of both is one break")
 
 
 def _weekday(day: date) -> str:

@@ -10,7 +10,8 @@ from kpis.plant_file import json_schema
 from kpis.plant_model import Break, Calendar, Equipment, Plant, Product, Reason, ShiftRule
 from kpis.plant_resolve import resolve
 from kpis.plant_sources import Source
-from kpis.plant_warnings import find_warnings
+from kpis.plant_warnings import find_some_warnings, find_warnings
+from kpis.wording import counted
 
 __all__ = [
     "STARTER",
@@ -38,8 +39,8 @@ class PlantError(ConfigError):
     """The plant file cannot be used; ``faults`` holds every one of its faults."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__("\n".join([f"the plant file has {number}:", *(f"  {fault}" for fault in faults)]))
+        head = f"the plant file has {counted(len(faults), 'fault')}:"
+        super().__init__("\n".join([head, *(f"  {fault}" for fault in faults)]))
         self.faults = faults
 
 
@@ -53,10 +54,15 @@ class Report:
 
 
 def check_plant(text: str) -> Report:
-    """All faults of a plant file at once, or else the plant with what looks implausible in it."""
-    file, faults = find_faults(text)
+    """All faults of a plant file at once, and what looks implausible in it; without faults also the plant.
+
+    Beside faults, only what a table says by itself can be judged.
+    """
+    file, faults, unread = find_faults(text)
     if file is None:
         return Report(faults, (), None)
+    if faults:
+        return Report(faults, find_some_warnings(file, text, unread), None)
     plant = resolve(file, text)
     return Report((), find_warnings(file, plant), plant)
 
@@ -66,7 +72,7 @@ def load_plant(text: str) -> Plant:
 
     Raises PlantError with all its faults.
     """
-    file, faults = find_faults(text)
-    if file is None:
+    file, faults, _ = find_faults(text)
+    if file is None or faults:
         raise PlantError(faults)
     return resolve(file, text)

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kpis.faults import Fault, Finding, nearest, shown
 from kpis.json_path import is_path
@@ -46,21 +46,30 @@ _UNIQUE: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 
-def find_faults(text: str) -> tuple[PlantFile | None, tuple[Fault, ...]]:
-    """The file's tables, or else (None) every fault in it, in the order of its lines."""
+class Checked(NamedTuple):
+    """Every fault of a file, in the order of its lines, and its tables: None where the text is not TOML.
+
+    Tables in which a key or a value is wrong are left out of `file`: they are `unread`.
+    """
+
+    file: PlantFile | None
+    faults: tuple[Fault, ...]
+    unread: frozenset[str] = frozenset()
+
+
+def find_faults(text: str) -> Checked:
+    """What is wrong in the text of a plant file."""
     try:
         # Some editors put a byte order mark in front.
         data = tomllib.loads(text.removeprefix("\ufeff"))
     except ValueError as error:
-        return None, (_syntax_fault(str(error), text),)
+        return Checked(None, (_syntax_fault(str(error), text),))
     lines = key_lines(text)
-    file, faults = read_shape(data, lines)
+    file, faults, unread = read_shape(data, lines)
     # Looked up in the plain data, so that a wrong value elsewhere does not hide them.
     findings = (*_paths(data), *_references(data), *_named_equipment(data), *_circles(data), *_same_names(data))
     faults.extend(finding.fault(lines) for finding in findings)
-    if faults:
-        return None, tuple(sorted(faults, key=lambda fault: fault.line or 0))
-    return file, ()
+    return Checked(file, tuple(sorted(faults, key=lambda fault: fault.line or 0)), unread)
 
 
 def _syntax_fault(error: str, text: str) -> Fault:
@@ -92,10 +101,12 @@ def _references(data: dict[str, Any]) -> Iterator[Finding]:
         "role or person": people | roles,
         "KPI": {kpi.name for kpi in KPIS},
     }
+    # A calendar of exceptions alone that nothing uses is a mistyped name itself: none to suggest.
+    sure = {**known, "calendar": weekly | (exceptional & in_use) or exceptional}
     for pattern, kind in _REFERENCES:
         for location, name in (*_strings(data, pattern), *_listed(data, pattern)):
             if name not in known[kind]:
-                yield Finding(location, name, f"unknown {kind}", nearest(name, sorted(known[kind])))
+                yield Finding(location, name, f"unknown {kind}", nearest(name, sorted(sure[kind])))
     for location, name in _strings(data, ("exceptions", _ANY, "calendar")):
         if name not in weekly | in_use:
             yield Finding(location, name, "unknown calendar", nearest(name, sorted(weekly)))

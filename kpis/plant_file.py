@@ -17,6 +17,8 @@ from kpis.plant_types import Category, Duration, Level, Name, PositiveDuration, 
 LEVELS = ("enterprise", "site", "area", "line", "unit")
 CATEGORIES = ("producing", "setup", "down", "idle", "planned", "unknown")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MOST_OVERLAPPING = 100_000
+"""In so many sliding windows an instant may be."""
 SIX_BIG_LOSSES = ("breakdown", "setup", "minor_stop", "reduced_speed", "process_defect", "startup_reject")
 
 _LOSS_SPELLINGS = {
@@ -54,6 +56,12 @@ def _stop_after(text: str) -> str:
     return text
 
 
+def _whole_minutes(us: int) -> int:
+    if us % 60_000_000:
+        refuse("must be whole minutes", 'such as "90m" or "8h"')
+    return us
+
+
 StopAfter = Annotated[str, AfterValidator(_stop_after)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Loss = Annotated[
@@ -61,6 +69,8 @@ Loss = Annotated[
     BeforeValidator(_loss),
     WithJsonSchema({"type": "string", "examples": list(SIX_BIG_LOSSES)}),
 ]
+# Pieces are kept by the minute.
+WholeMinutes = Annotated[PositiveDuration, AfterValidator(_whole_minutes)]
 StopCategory = Literal["setup", "down", "idle", "planned"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -153,8 +163,14 @@ class ReasonTable(Table):
 
 
 class WindowsTable(Table):
-    sliding_length: PositiveDuration = 3_600_000_000
-    sliding_step: PositiveDuration = 60_000_000
+    sliding_length: WholeMinutes = 3_600_000_000
+    sliding_step: WholeMinutes = 60_000_000
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> "WindowsTable":
+        if self.sliding_length // self.sliding_step > MOST_OVERLAPPING:
+            refuse("too long for so short a step", "take a longer sliding_step", key="sliding_length")
+        return self
 
 
 class PlantFile(Table):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -34,12 +34,23 @@ _MESSAGES = {
 }
 
 
-def read_shape(data: dict[str, Any], lines: Mapping[Location, int]) -> tuple[PlantFile | None, list[Fault]]:
-    """The tables of a parsed TOML text, or None and what is wrong with their keys and values."""
+class Shape(NamedTuple):
+    """The tables of a file, without those (`unread`) in which a key or a value is wrong, and what is wrong there."""
+
+    file: PlantFile
+    faults: list[Fault]
+    unread: frozenset[str]
+
+
+def read_shape(data: dict[str, Any], lines: Mapping[Location, int]) -> Shape:
+    """The tables of a parsed TOML text."""
     try:
-        return PlantFile.model_validate(data), []
+        return Shape(PlantFile.model_validate(data), [], frozenset())
     except ValidationError as error:
-        return None, [_fault(detail, lines) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+    unread = frozenset(str(detail["loc"][0]) for detail in details)
+    rest = PlantFile.model_validate({name: table for name, table in data.items() if name not in unread})
+    return Shape(rest, [_fault(detail, lines) for detail in details], unread)
 
 
 def _fault(detail: ErrorDetails, lines: Mapping[Location, int]) -> Fault:

@@ -1,10 +1,10 @@
 """What a plant file may say but hardly means: it is used as it is, and pointed out."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from kpis.alert_warnings import alert_warnings
 from kpis.calendar_warnings import calendar_warnings
-from kpis.faults import Fault, Finding
+from kpis.faults import Fault, Finding, nearest
 from kpis.people_warnings import people_warnings
 from kpis.plant_file import CATEGORIES, LEVELS, PlantFile
 from kpis.plant_model import Plant
@@ -19,23 +19,37 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def find_warnings(file: PlantFile, plant: Plant) -> tuple[Fault, ...]:
     """What looks implausible in a file without faults, in the order of its lines."""
-    lines = key_lines(plant.text)
     findings = (
-        *_empty(file),
-        *calendar_warnings(file),
+        *_in_tables(file),
         *_unused_calendars(file, plant),
         *_levels(plant),
         *_rollups(plant),
-        *_cycles(file),
         *_without_cycle(plant),
-        *_targets(file),
-        *_states(file),
-        *_windows(file),
         *alert_warnings(plant),
-        *_mqtt(file),
         *people_warnings(plant),
     )
+    return _in_order(findings, plant.text)
+
+
+def find_some_warnings(file: PlantFile, text: str, unread: Collection[str]) -> tuple[Fault, ...]:
+    """What looks implausible in the tables of a file with faults, whatever these are; `unread` are left out of it."""
+    return _in_order((finding for finding in _in_tables(file) if finding.location[0] not in unread), text)
+
+
+def _in_order(findings: Iterable[Finding], text: str) -> tuple[Fault, ...]:
+    lines = key_lines(text)
     return tuple(sorted((finding.fault(lines) for finding in findings), key=lambda warning: warning.line or 0))
+
+
+def _in_tables(file: PlantFile) -> Iterator[Finding]:
+    """What tables say by themselves."""
+    yield from _empty(file)
+    yield from calendar_warnings(file)
+    yield from _cycles(file)
+    yield from _targets(file)
+    yield from _states(file)
+    yield from _windows(file)
+    yield from _mqtt(file)
 
 
 def _empty(file: PlantFile) -> Iterator[Finding]:
@@ -77,7 +91,8 @@ def _rollups(plant: Plant) -> Iterator[Finding]:
                 hint = 'set rollup = "constraint"'
                 yield Finding(("equipment", path, key), other, f'the {key} has no effect with rollup = "sum"', hint)
             elif not other.startswith(f"{path}/"):
-                yield Finding(("equipment", path, key), other, f"the {key} is not below {path}")
+                valid = nearest(other, plant.descendants(path))
+                yield Finding(("equipment", path, key), other, f"the {key} is not below {path}", valid)
 
 
 def _cycles(file: PlantFile) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from kpis.errors import OeeflowError
 from kpis.plant import load_plant
 from kpis.plant_sources import MqttSource
+from kpis.wording import counted
 from pipelines.sources.mqtt_client import Connection
 from storage.health import Finding
 from storage.places import Places
@@ -92,7 +93,8 @@ def _channels(metrics: str) -> Iterator[Finding]:
     values = {(name, channel): float(value) for name, channel, value in _CHANNELS.findall(metrics)}
     for channel in sorted({channel for _, channel in values}):
         letters, age, failures, delivered, dead = (values[name, channel] for name in CHANNEL_METRICS)
-        told = f"{delivered:,.0f} letters delivered, {dead:,.0f} given up, {letters:,.0f} wait, {age:,.0f} s the oldest"
+        gone = f"{counted(round(delivered), 'letter')} delivered"
+        told = f"{gone}, {dead:,.0f} given up, {letters:,.0f} wait, {age:,.0f} s the oldest"
         if failures:
             advice = "see `error` in the table alert_deliveries, or the log of the engine"
             yield Finding("error", f"channel {channel}", f"fails; {told}", advice)

@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from kpis.wording import counted
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -150,7 +152,7 @@ def write_table(rows: Sequence[Row], columns: Sequence[Column], title: str | Non
         console.print(table)
     _write("".join(f"{line.rstrip()}\n" for line in written.get().splitlines()).encode())
     if len(rows) > len(cells):
-        print(f"{len(rows) - len(cells):,} more rows: --format json, csv or parquet has all", file=sys.stderr)
+        print(f"{counted(len(rows) - len(cells), 'row')} more: --format json, csv or parquet has all", file=sys.stderr)
 
 
 def shortened(text: str, width: int) -> str:

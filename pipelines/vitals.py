@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from kpis.wording import counted
 from pipelines.reception import Reception
 from pipelines.sources.mqtt import MqttIngest
 from storage.journal import Journal
@@ -57,5 +58,5 @@ class Vitals:
             found["store"] = f"no commit for {silent:.0f} s"
         behind, seconds = self.lag()
         if seconds > MOST_LAG:
-            found["lag"] = f"{behind:,} messages and {seconds:.0f} s behind"
+            found["lag"] = f"{counted(behind, 'message')} and {seconds:.0f} s behind"
         return found

@@ -101,7 +101,9 @@ def _window(
     until = None if at is None else at + 1
     rows = reader.kpi(by, Selection(equipment, None, start, until), definition, length_us=length_us, step_us=step_us)
     if at is not None:
-        rows = rows.filter(pl.col("window_end").cast(pl.Int64) > at)
+        # A run that has just begun has no time yet, and holds the instant at which it did.
+        begun, end = pl.col("window_start").cast(pl.Int64), pl.col("window_end").cast(pl.Int64)
+        rows = rows.filter((end > at) | (begun == at))
     if rows.is_empty():
         msg = f"{equipment} has no {by} with accounted time or pieces {'at that time' if at is not None else 'yet'}"
         raise ConfigError(msg, hint=f"see `oeeflow kpi --by {by} --equipment {equipment}`")
@@ -170,6 +172,8 @@ def _pieces(reader: Reader, grain: Grain, row: dict[str, Any], near: str) -> pl.
 def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame, *, archived: bool) -> pl.DataFrame:
     """Events of the contributors, and those from above that hold for them; `role` says why an event is there."""
     start, end = (_us(at) for at in _extent(row, intervals))
+    if row.get("order") is not None and end == reader.query("SELECT epoch_us(horizon) AS at FROM horizons").item():
+        end += 1  # pieces of a run that goes on may be booked at the horizon itself
     hearers = reader.query(
         f"""
         SELECT DISTINCT k.contributor AS hearer, q.equipment AS speaker

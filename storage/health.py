@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from kpis.errors import OeeflowError, StorageError
 from kpis.plant import Plant, load_plant
+from kpis.wording import counted
 from storage.access import Access
 from storage.frozen import located
 from storage.places import Places
@@ -145,7 +146,7 @@ def doubts(query: Query, plant: Plant) -> Iterator[Finding]:
         f"GROUP BY state ORDER BY count(*) DESC, state LIMIT {_MOST_NAMES}"
     )
     for state, events, paths in rows:
-        whose = f"{events:,} events of {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        whose = f"{counted(events, 'event')} of {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
         yield Finding(
             "warning",
             "states",
@@ -176,16 +177,16 @@ def _retention(query: Query, path: Path) -> Iterator[Finding]:
     rows = query("SELECT line, file, events FROM retentions ORDER BY line")
     if not rows:
         return
-    text = f"{sum(row[2] for row in rows):,} events before {rows[-1][0]:%Y-%m-%d %H:%M} UTC are archived"
+    events = counted(sum(row[2] for row in rows), "event")
+    text = f"{events} before {rows[-1][0]:%Y-%m-%d %H:%M} UTC archived"
     files = [located(path, file) for _, file, _ in rows if file is not None]
     gone = [file for file in files if not file.exists()]
     if gone:
         advice = "put them back: without them a retraction of what is in them is taken for one that came too early"
-        yield Finding(
-            "warning", "archive", f"{text}; {len(gone)} of its {len(files)} files are gone: {gone[0]} …", advice
-        )
+        missing = f"{len(gone)} of {counted(len(files), 'file')} gone: {gone[0]} …"
+        yield Finding("warning", "archive", f"{text}; {missing}", advice)
     else:
-        yield Finding("ok", "archive", f"{text}, in {len(files)} files")
+        yield Finding("ok", "archive", f"{text}, in {counted(len(files), 'file')}")
 
 
 def _rejected(query: Query) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from storage.selection import Selection, instant, text
 
+_MOST_NAMES = 1_000
 _SHOWN = 'account, category, reason, product, "order", shift'
 
 
@@ -54,11 +55,29 @@ def alerts_sql(
 
 
 def rejected_sql(selection: Selection) -> str:
-    """Rejected events that were rejected in the time selected, naming the equipment or one of a pattern."""
+    """Rejected events that were rejected in the time selected, naming the equipment or one of a pattern.
+
+    Beside equipment that the plant did not know the detail says what it may be: which name is a typing error away can
+    be told best now, since the plant file may have changed.
+    """
     where = _within("rejected_at", selection)
     if selection.equipment is not None:
         where += f" AND equipment {'GLOB' if '*' in selection.equipment else '='} {text(selection.equipment)}"
-    return f"SELECT * FROM rejected_events WHERE {where} ORDER BY rejected_at, source, line, digest"
+    return f"""
+        WITH chosen AS (SELECT * FROM rejected_events WHERE {where}),
+        unknown AS (
+            SELECT DISTINCT equipment FROM chosen WHERE reason = 'unknown_equipment' ORDER BY ALL LIMIT {_MOST_NAMES}
+        ), near AS (
+            SELECT u.equipment, e.equipment AS other,
+                damerau_levenshtein(lower(u.equipment), lower(e.equipment)) AS errors
+            FROM unknown u CROSS JOIN equipment e WHERE errors <= length(u.equipment) // 3
+            QUALIFY row_number() OVER (PARTITION BY u.equipment ORDER BY u.equipment <> other, errors, other) = 1
+        )
+        SELECT c.* REPLACE (c.detail || CASE WHEN c.reason <> 'unknown_equipment' OR n.other IS NULL THEN ''
+            WHEN n.other = c.equipment THEN '; by now it does: `oeeflow rejected --retry` takes the event in'
+            ELSE '; did you mean "' || n.other || '"?' END AS detail)
+        FROM chosen c LEFT JOIN near n USING (equipment) ORDER BY rejected_at, source, line, digest
+    """
 
 
 def _overlapping(selection: Selection) -> str:

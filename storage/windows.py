@@ -3,12 +3,11 @@
 from typing import Final
 
 from kpis.errors import ConfigError
+from kpis.plant_file import MOST_OVERLAPPING
 from storage.grains import GRAINS, MINUTE_US, Grain
 
 SLIDING: Final = "sliding"
 WINDOWS: Final = (*(grain.name for grain in GRAINS), SLIDING)
-
-_MOST_OVERLAPPING: Final = 100_000
 
 
 def grain_named(by: str) -> Grain:
@@ -33,7 +32,7 @@ def sliding(length_us: int, step_us: int, first: int | None = None, last: int | 
         if us <= 0 or us % MINUTE_US:
             msg = f"the {name} of a sliding window has to be whole minutes, 1m or more"
             raise ConfigError(msg, hint="give durations such as --length 60m --step 1m")
-    if length_us // step_us > _MOST_OVERLAPPING:
+    if length_us // step_us > MOST_OVERLAPPING:
         msg = "the step of a sliding window is too small for its length"
         raise ConfigError(msg, hint="take a longer step")
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kpis.wording import counted
 from pipelines.options import Db, Output
 from pipelines.output import Column, Format, emit, plain, write_table, write_text
 
@@ -74,7 +75,7 @@ def backup(
     from storage.copies import back_up
 
     made = back_up(db, target)
-    print(f"{made.events:,} events copied to {target}", file=sys.stderr)
+    print(f"{counted(made.events, 'event')} copied to {target}", file=sys.stderr)
     if made.at:
         _tell_age(made.at)
 
@@ -101,7 +102,7 @@ def restore(
     from storage.copies import restore as put_in_place
 
     done = put_in_place(source, db, lambda: datetime.now(UTC), accept_loss=accept_loss)
-    print(f"{done.events:,} events restored from {source}", file=sys.stderr)
+    print(f"{counted(done.events, 'event')} restored from {source}", file=sys.stderr)
     if done.aside:
         print(f"the store that was there is now {done.aside}", file=sys.stderr)
     if done.lost:
@@ -160,7 +161,7 @@ def retain(
     write_table(rows, columns[:3] if dry_run else columns)
     events, size = (sum(getattr(part, name) for part in done.parts) for name in ("events", "bytes"))
     moved = "would be moved" if dry_run else f"({size / 1e6:,.1f} MB) moved"
-    print(f"{events:,} events before {done.until} {moved} to {done.folder}", file=sys.stderr)
+    print(f"{counted(events, 'event')} before {done.until} {moved} to {done.folder}", file=sys.stderr)
     print(f"{done.kept:,} of those before it stay in the store too: later figures need them", file=sys.stderr)
     if not dry_run:
         print(f"{done.free / 1e6:,.1f} MB are free in the store for what comes", file=sys.stderr)

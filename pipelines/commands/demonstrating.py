@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from kpis.errors import ConfigError, Interrupted
+from kpis.wording import counted
 from pipelines.commands import filling, reading
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _live(folder: Path, port: int | None, speed: float, *, browser: bool) -> Non
 
 def _progress(messages: int, behind: timedelta) -> str:
     late = f", {behind} behind the clock" if (behind := timedelta(seconds=round(behind.total_seconds()))) else ""
-    return f"the plant has sent {messages:,} messages{late}"
+    return f"the plant has sent {counted(messages, 'message')}{late}"
 
 
 def _look_back(plant: "Plant", db: Path) -> None:

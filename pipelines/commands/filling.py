@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from kpis.errors import ConfigError
 from kpis.plant import STARTER, Fault, check_plant
+from kpis.wording import counted
 from pipelines.times import parse_time
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
         TextColumn("{task.percentage:>3.0f} %  {task.fields[events]:>10,} events  {task.fields[rate]:>9,}/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Where nobody sees a bar it would still leave an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task: list[TaskID] = []
 
         def show(state: "Step") -> None:
@@ -114,9 +116,9 @@ def _tell(summary: "Summary") -> None:
         console.print(f"[red]error:[/red] {fault}", highlight=False)
         if fault.hint:
             console.print(f"hint: {fault.hint}", highlight=False)
-    parts = [f"{outcome.taken:,} events taken in"]
+    parts = [f"{counted(outcome.taken, 'event')} taken in"]
     if outcome.duplicates:
-        parts.append(f"{outcome.duplicates:,} duplicates")
+        parts.append(counted(outcome.duplicates, "duplicate"))
     if outcome.rejected:
         parts.append(f"{outcome.rejected:,} rejected, see `oeeflow rejected`")
     if summary.interrupted:
@@ -144,7 +146,8 @@ def recompute(
     with console.status("making the results again"):
         changed = engine.recompute(db, since, to)
     if changed:
-        console.print(f"{changed:,} times came out differently and were put right", highlight=False)
+        put_right = "was put right" if changed == 1 else "were put right"
+        console.print(f"{counted(changed, 'time')} came out differently and {put_right}", highlight=False)
         raise typer.Exit(1)
     console.print("nothing changed", highlight=False)
 
@@ -155,7 +158,7 @@ def retry(db: Path, plant: Path | None) -> None:
 
     with console.status("trying rejected events again"):
         outcome, rejected = engine.retry(db, plant)
-    console.print(f"{outcome.taken:,} events taken in; {rejected:,} still rejected", highlight=False)
+    console.print(f"{counted(outcome.taken, 'event')} taken in; {rejected:,} still rejected", highlight=False)
 
 
 def init(
@@ -208,8 +211,8 @@ def validate(
             sys.stdout.write(f"fault: {fault}\n")
         for fault in report.warnings:
             sys.stdout.write(f"warning: {fault}\n")
-        verdict = f"{len(report.faults)} faults" if report.faults else "no faults"
-        console.print(f"{plant}: {verdict}, {len(report.warnings)} warnings", highlight=False)
+        verdict = counted(len(report.faults), "fault") if report.faults else "no faults"
+        console.print(f"{plant}: {verdict}, {counted(len(report.warnings), 'warning')}", highlight=False)
     if report.faults:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kpis.wording import counted
 from pipelines.options import (
     By,
     Db,
@@ -185,7 +186,11 @@ def rejected(
     with opened(db) as store:
         place = Column("source", lambda row: f"{row['source'] or '-'}:{row['line'] or '-'}")
         columns = [place, *(Column(name, plain(name)) for name in ("equipment", "id", "reason", "detail"))]
-        emit(store.reader.rejected(store.selection(equipment, None, start, end)), form, columns)
+        rows = store.reader.rejected(store.selection(equipment, None, start, end))
+        emit(rows, form, columns)
+        if unknown := rows["reason"].to_list().count("unknown_equipment"):
+            way = f"`oeeflow rejected --retry` takes in what it then knows of {counted(unknown, 'event')}"
+            print(f"hint: put the equipment right in the plant file; {way}", file=sys.stderr)
 
 
 _KPI_COLUMNS = (

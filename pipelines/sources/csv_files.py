@@ -9,6 +9,7 @@ import polars as pl
 
 from kpis.errors import SourceError
 from kpis.event_checks import Validated, validate
+from kpis.wording import counted
 from pipelines.sources.chunk import Chunk
 from pipelines.sources.lines import Block, decode_ahead, read_blocks, texts_of, with_raw
 
@@ -121,5 +122,5 @@ def _cells(text: str, header: Header) -> tuple[list[str], str | None]:
     except csv.Error as error:
         return [], f"the line is not a row of cells: {error}"
     if len(cells) != len(header.names):
-        return cells, f"the row has {len(cells)} cells, the header has {len(header.names)}"
+        return cells, f"the row has {counted(len(cells), 'cell')}, the header has {len(header.names)}"
     return cells, None

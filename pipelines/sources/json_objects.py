@@ -118,13 +118,17 @@ def _value(name: str, value: Any) -> Any:
     value = _whole(value)
     if name in INTEGERS:
         right = type(value) is int
-        if right and abs(value) > LARGEST_INTEGER:
+        # JSON has no limit for whole numbers: huge ones are read as floats.
+        if (right or (type(value) is float and value.is_integer())) and abs(value) > LARGEST_INTEGER:
             detail = f"`{name}` {value} is outside -{LARGEST_INTEGER} to {LARGEST_INTEGER}"
             raise _FaultError(detail, reason="out_of_range")
     elif name in BOOLEANS:
         right = type(value) is bool
     elif name in INSTANTS and type(value) is int:
         return str(value)
+    elif name in INSTANTS and type(value) is float and value.is_integer():
+        detail = f"`{name}` {value} is outside the years 1970 to 2199"
+        raise _FaultError(detail, reason="out_of_range")
     else:
         right = type(value) is str
     if not right:

@@ -17,6 +17,7 @@ from kpis.errors import SourceError
 from kpis.event_lines import as_lines
 from kpis.plant import Plant
 from kpis.plant_sources import MqttSource
+from kpis.wording import counted
 from pipelines.decoding import Decoder, shortened
 from pipelines.sources.mqtt_client import Connection
 from storage.journal import Entry
@@ -72,7 +73,7 @@ def _content(line: bytes) -> str:
 
 
 def _summary(received: pl.DataFrame, events: pl.DataFrame, rejected: pl.DataFrame, unknown: list[str]) -> Iterator[str]:
-    yield f"{received.height:,} messages: {events.height:,} events, {rejected.height:,} rejected"
+    yield (f"{counted(received.height, 'message')}: {counted(events.height, 'event')}, {rejected.height:,} rejected")
     for reason, number in (
         rejected.group_by("rejected").len().sort("len", "rejected", descending=[True, False]).iter_rows()
     ):

@@ -102,10 +102,30 @@ def test_a_reason_a_person_understands(oeeflow: Command) -> None:
     oeeflow("replay", "plant.toml", "a.jsonl")
     naive, unknown = rejected(oeeflow)
     assert "offset" in naive["detail"]
-    assert "plant file" in unknown["detail"]
-    table = oeeflow("rejected").out
-    assert "naive_time" in table
-    assert "a.jsonl:1" in table
+    assert unknown["detail"] == f'the plant file does not know this equipment; did you mean "{UNIT}"?'
+    shown = oeeflow("rejected")
+    assert "naive_time" in shown.out
+    assert "a.jsonl:1" in shown.out
+    assert "`oeeflow rejected --retry` takes in what it then knows of 1 event" in shown.told
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (UNIT.upper(), f'; did you mean "{UNIT}"?'),
+        (UNIT.removeprefix("acme/"), f'; did you mean "{UNIT}"?'),
+        ("acme/elsewhere/of/no/kind", ""),
+        ("x", ""),
+    ],
+)
+def test_equipment_that_is_not_known_may_be_another(oeeflow: Command, name: str, says: str) -> None:
+    Path("a.jsonl").write_bytes(lines(GOOD) + line(equipment=name) + b"\n")
+    oeeflow("replay", "plant.toml", "a.jsonl")
+    assert rejected(oeeflow)[0]["detail"] == f"the plant file does not know this equipment{says}"
+    Path("plant.toml").write_text(f'{TOML}[equipment."{name}"]\nlevel = "unit"\n')
+    Path("b.jsonl").write_bytes(lines([state(95, "down")]))
+    oeeflow("replay", "plant.toml", "b.jsonl")
+    assert "by now it does: `oeeflow rejected --retry`" in rejected(oeeflow)[0]["detail"]
 
 
 def test_repeated_it_rejects_nothing_twice(oeeflow: Command) -> None:
@@ -157,7 +177,7 @@ def test_retry_with_a_plant_file_named(oeeflow: Command) -> None:
     Path("a.jsonl").write_bytes(lines([*GOOD, count(50, 1, equipment=other)]))
     oeeflow("replay", "plant.toml", "a.jsonl")
     Path("right.toml").write_text(TOML + f'[equipment."{other}"]\nlevel = "unit"\n')
-    assert "1 events taken in" in oeeflow("rejected", "right.toml", "--retry").told
+    assert "1 event taken in" in oeeflow("rejected", "right.toml", "--retry").told
     assert rejected(oeeflow) == []
 
 
@@ -240,7 +260,7 @@ def test_what_is_hardly_meant_so_is_told(oeeflow: Command) -> None:
     """A state that nobody declared, and seconds where milliseconds belong: both are events, and both are wrong."""
     Path("a.jsonl").write_bytes(lines([*GOOD, state(91, "LAEUFT")]))
     told = oeeflow("replay", "plant.toml", "a.jsonl").told
-    assert 'does not know the state "LAEUFT" (1 events of acme/ulm/line/filler): its time is unknown' in told
+    assert 'does not know the state "LAEUFT" (1 event of acme/ulm/line/filler): its time is unknown' in told
     assert 'LAEUFT" = "producing"' in told
     assert "LAEUFT" in oeeflow("doctor", "--format", "json").out
     Path("b.jsonl").write_bytes(lines([{**state(92, "down"), "ts": 1_772_431_200}]))

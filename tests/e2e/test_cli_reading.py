@@ -175,6 +175,23 @@ def test_the_catalogue_needs_no_store() -> None:
     assert "= good / total" in oeeflow("catalogue")[0].decode()
 
 
+def test_a_replay_tells_its_end_alone(tmp_path: Path) -> None:
+    plant, events = tmp_path / "plant.toml", tmp_path / "a.jsonl"
+    plant.write_text('[plant]\ntimezone = "UTC"\n[equipment.u]\nideal_cycle = "1s"\n')
+    events.write_text('{"ts": 1772431200000, "equipment": "u", "type": "state", "state": "down"}\n')
+    assert oeeflow("replay", plant, events, db=tmp_path / "kpi.duckdb") == (b"", "1 event taken in\n")
+
+
+def test_the_validation_counts_what_it_finds(tmp_path: Path) -> None:
+    plant = tmp_path / "plant.toml"
+    plant.write_text('[plant]\ntimezone = "UTC"\n[equipment.u]\nideal_cycle = "2h"\nlevl = "unit"\n[defaults]\n')
+    found, told = oeeflow("validate", plant, code=1)
+    assert (found.count(b"fault:"), told.split()[1:]) == (1, ["1", "fault,", "0", "warnings"])
+    plant.write_text(plant.read_text().replace('levl = "unit"\n[defaults]', '[defaults]\ncalendar = "c"'))
+    found, told = oeeflow("validate", plant, "--format", "json", code=1)
+    assert ([row["severity"] for row in json.loads(found)], told) == (["fault", "warning"], "")
+
+
 def test_the_doctor_finds_a_missing_plant_file(db: Path) -> None:
     assert b"error" not in oeeflow("doctor", db=db)[0]
     out, _ = oeeflow("doctor", db=db.with_name("none.duckdb"), code=1)

@@ -102,7 +102,7 @@ def test_a_trial_changes_nothing_and_the_run_what_it_said(places: Places, oeeflo
     assert (again.status, "there are no events before 2026-05-01 to archive" in again.told) == (0, True)
     found = json.loads(oeeflow("doctor", "--format", "json").out)
     (told,) = [row["text"] for row in found if row["subject"] == "archive"]
-    assert told == "9,560 events before 2026-05-01 00:00 UTC are archived, in 2 files"
+    assert told == "9,560 events before 2026-05-01 00:00 UTC archived, in 2 files"
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,11 @@ CASES: dict[str, Drawn] = {
         "ppppddsssssssss" + "ppppd" + "i" * 10,
         COUNTED,
     ),
+    "a count ends lost communication": Drawn(
+        "1.-......1..-................1",
+        "pp???????ppp" + "?" * 17 + "p",
+        COUNTED,
+    ),
     "inferred stops are minor too": Drawn(
         "1.....1........1..............",
         "ppppmmppppdddddpppp" + "d" * 11,

@@ -86,7 +86,7 @@ def test_a_long_table_is_cut_and_says_so(capfdbinary: pytest.CaptureFixture[byte
     write_table([{"n": n} for n in range(1_500)], [Column("n", plain("n"))])
     out, err = capfdbinary.readouterr()
     assert len(out.splitlines()) == 1_001
-    assert err.startswith(b"500 more rows")
+    assert err.startswith(b"500 rows more")
 
 
 def test_markup_in_data_is_data(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

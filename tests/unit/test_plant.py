@@ -99,6 +99,7 @@ PALLETIZER = "acme/ulm/packing/line-1/palletizer"
     [
         ("acme", "timezone", "Europe/Berlin"),
         (FILLER, "timezone", "Europe/London"),
+        ("acme/ulm/packing", "timezone", "Europe/Berlin"),
         ("acme", "calendar", None),
         (FILLER, "calendar", "two-shift"),
         (FILLER, "minor_stop_under_us", 0),

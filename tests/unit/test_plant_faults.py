@@ -43,6 +43,11 @@ FAULTS = [
         "exceptions[0].shifts[0].days: unknown key",
     ),
     ("equipment calendar", '[equipment.a]\ncalendar = "x"', 'unknown calendar, found "x" (there are none)'),
+    (
+        "two calendars mistyped",
+        '[[shifts]]\ncalendar = "two-shift"\n[[exceptions]]\ncalendar = "tow-shft"\n[defaults]\ncalendar = "tow-shift"',
+        'line 6: defaults.calendar: unknown calendar, found "tow-shift" (did you mean "two-shift"?)',
+    ),
     ("constraint without", '[equipment.a]\nrollup = "constraint"', 'rollup = "constraint" needs a constraint'),
     ("unknown constraint", '[equipment.a]\nconstraint = "b"', 'equipment.a.constraint: unknown equipment, found "b"'),
     ("own constraint", '[equipment.a]\nrollup = "constraint"\nconstraint = "a"', "would be rolled up from itself"),
@@ -56,6 +61,13 @@ FAULTS = [
     ("state category", '[states]\nRUN = "running"', 'states.RUN: not one of the valid values, found "running"'),
     ("target", '[equipment.a]\ntargets = { oee = "0.8" }', "equipment.a.targets.oee: must be a number"),
     ("no such KPI", "[defaults]\ntargets = { oe = 0.5 }", 'targets.oe: unknown KPI, found "oe" (did you mean'),
+    ("part of a minute", '[windows]\nsliding_length = "90s"', "sliding_length: must be whole minutes, found"),
+    ("no step", '[windows]\nsliding_step = "0s"', "sliding_step: must be longer than 0s"),
+    (
+        "too many windows",
+        '[windows]\nsliding_length = "70d"',
+        "windows.sliding_length: too long for so short a step, found",
+    ),
     ("target nan", "[equipment.a]\ntargets = { oee = nan }", "must be a finite number"),
     ("source kind", '[[sources]]\nkind = "opc"', "valid: mqtt, mtconnect"),
     ("source item", '[[sources]]\nkind = "mtconnect"\nitems = { a = "ok" }', "valid: state, good, scrap, rework"),
@@ -107,6 +119,25 @@ def test_every_fault_is_found_at_once_and_in_order() -> None:
     assert [fault.line for fault in report.faults] == [3, 5, 6, 6, 6, 10]
 
 
+@pytest.mark.parametrize(
+    ("fault", "warnings"),
+    [
+        ("[plnt]", ["defaults.ideal_cycle", "shifts[0].days[1]"]),
+        ('[equipment.a]\ncalendar = "x"', ["defaults.ideal_cycle", "shifts[0].days[1]"]),
+        ('[equipment.a]\nideal_cycle = "2h"\nlevl = "unit"', ["defaults.ideal_cycle", "shifts[0].days[1]"]),
+        ("brakes = []", ["defaults.ideal_cycle", "equipment"]),
+    ],
+    ids=["an unknown table", "an unknown name", "a wrong table", "a wrong shift"],
+)
+def test_warnings_stand_beside_faults(fault: str, warnings: list[str]) -> None:
+    """Of a table with a fault in it nothing is said, nor that what stands there is missing."""
+    shift = SHIFT.format(name="early", start="06:00:00", end="14:00:00").replace('["mon"]', '["mon", "mon"]')
+    report = check_plant(f'[plant]\ntimezone = "UTC"\n[defaults]\nideal_cycle = "2h"\n{shift}{fault}')
+    assert (len(report.faults), report.plant) == (1, None)
+    equipment = [] if "[equipment" in fault or "equipment" in warnings else ["equipment"]
+    assert sorted(warning.key for warning in report.warnings) == sorted(warnings + equipment)
+
+
 def test_a_wrong_shift_does_not_make_its_calendar_unknown() -> None:
     report = check_plant('[[shifts]]\ncalendar = "c"\nstart = 1\n[defaults]\ncalendar = "c"')
     assert "defaults.calendar" not in {fault.key for fault in report.faults}
@@ -128,6 +159,9 @@ def test_load_plant_raises_with_all_faults() -> None:
 
 SHIFT = '[[shifts]]\ncalendar = "c"\nname = "{name}"\ndays = ["mon"]\nstart = {start}\nend = {end}\n'
 EARLY = SHIFT.format(name="early", start="06:00:00", end="14:00:00")
+LATER = SHIFT.format(name="x", start="13:00:00", end="15:00:00")
+EXCEPTION = '[[exceptions]]\ncalendar = "c"\ndate = 2026-03-03\nshifts = {shifts}\n'
+HOURS = "start = 06:00:00, end = 14:00:00"
 USED = '[plant]\ntimezone = "UTC"\n[equipment."l/u"]\ncalendar = "c"\nideal_cycle = "1s"\n'
 
 WARNINGS = [
@@ -138,6 +172,23 @@ WARNINGS = [
         USED + EARLY + SHIFT.format(name="x", start="13:00:00", end="15:00:00"),
         'overlaps early on mon, found "x"',
     ),
+    (
+        "overlap every day",
+        USED
+        + (EARLY + SHIFT.format(name="x", start="13:00:00", end="15:00:00")).replace('"mon"', '"mon", "sun", "tue"'),
+        'overlaps early on mon, tue, sun, found "x"',
+    ),
+    (
+        "overlap around an exception",
+        USED + EARLY + LATER + '[[exceptions]]\ncalendar = "c"\ndate = 2026-03-03\n',
+        'overlaps early on mon, found "x"',
+    ),
+    (
+        "overlap on an exception",
+        USED + EARLY + EXCEPTION.format(shifts=f"[{{ name = 'x', {HOURS} }}, {{ name = 'y', {HOURS} }}]"),
+        'exceptions[0].shifts[1]: overlaps x on 2026-03-03, found "y"',
+    ),
+    ("day twice", USED + EARLY.replace('"mon"', '"mon", "mon"'), "shifts[0].days[1]: a day that is there already"),
     ("overlap at night", USED + EARLY + SHIFT.format(name="x", start="05:00:00", end="05:00:00"), "overlaps x on mon"),
     (
         "same name",
@@ -145,10 +196,20 @@ WARNINGS = [
         "two shifts of one name",
     ),
     ("break outside", USED + EARLY + "breaks = [{ start = 13:45:00, minutes = 30 }]", "break is not inside its shift"),
+    (
+        "breaks that overlap",
+        USED + EARLY + "breaks = [{ start = 09:00:00, minutes = 30 }, { start = 08:45:00, minutes = 16 }]",
+        'shifts[0].breaks[0]: overlaps the break at 08:45:00, found "09:00:00"',
+    ),
     ("unused calendar", USED.replace('calendar = "c"', "") + EARLY, 'no equipment uses this calendar, found "c"'),
     ("levels", '[equipment.a]\nlevel = "unit"\n[equipment."a/b"]\nlevel = "site"', "below an equipment of level unit"),
     ("constraint unused", '[equipment.a]\nconstraint = "b"\n[equipment.b]', 'no effect with rollup = "sum"'),
     ("constraint aside", '[equipment.a]\nrollup = "constraint"\nconstraint = "b"\n[equipment.b]', "is not below a"),
+    (
+        "constraint of another line",
+        '[equipment."a/u"]\n[equipment."b/u"]\n[equipment.a]\nrollup = "constraint"\nconstraint = "b/u"',
+        'the constraint is not below a, found "b/u" (did you mean "a/u"?)',
+    ),
     ("slow", '[defaults]\nideal_cycle = "61m"', 'an ideal cycle of more than an hour, found "3660 s"'),
     ("fast", '[equipment.a]\n[products.P.ideal_cycle]\na = "9ms"', "an ideal cycle under 10 ms"),
     ("no cycle", '[equipment.a]\nlevel = "unit"', "a unit without an ideal cycle"),
@@ -174,8 +235,23 @@ def test_the_starter_works_as_it_is() -> None:
     assert {node.level for node in report.plant.equipment.values()} == {"enterprise", "site", "area", "line", "unit"}
 
 
-def test_a_plausible_plant_has_no_warnings() -> None:
-    assert [str(warning) for warning in check_plant(USED + EARLY).warnings] == []
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "breaks = [{ start = 09:15:00, minutes = 30 }, { start = 09:00:00, minutes = 15 }]",
+        SHIFT.format(name="late", start="14:00:00", end="06:00:00"),
+    ],
+    ids=["a shift", "breaks that follow on each other", "shifts that do"],
+)
+def test_a_plausible_plant_has_no_warnings(more: str) -> None:
+    assert [str(warning) for warning in check_plant(USED + EARLY + more).warnings] == []
+
+
+@pytest.mark.parametrize("name", [case[0] for case in WARNINGS if case[0].startswith("overlap")])
+def test_two_shifts_that_overlap_are_one_warning(name: str) -> None:
+    (text,) = (case[1] for case in WARNINGS if case[0] == name)
+    assert sum("overlaps" in warning.message for warning in check_plant(text).warnings) == 1
 
 
 LINES = """[plant]

@@ -286,6 +286,15 @@ def test_an_explanation_by_hand(reader: Reader) -> None:
     assert steps["availability"].numbers == "3 000 000 000 / 3 600 000 000"
 
 
+def test_a_run_that_has_just_begun_is_explained(tmp_path: Path) -> None:
+    begun = [event("11:00:00", "one", "order", action="start", order="O"), event("11:00:00", "one", "count", good=5)]
+    with Reader(filled(tmp_path, PLANT, [*LOG, *begun])) as opened:
+        found = explain(opened, "a/line/one", "order", us("11:00"), "standard")
+    assert (found.row["order"], found.row["good"], found.pieces["pieces"].to_list()) == ("O", 5, [5])
+    here = found.events.filter(pl.col("role") == "in the window")
+    assert sorted(here["type"]) == ["count", "order"]
+
+
 @pytest.mark.parametrize(
     ("ask", "message", "hint"),
     [

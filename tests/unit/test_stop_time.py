@@ -1,4 +1,4 @@
-"""The time of a stop that is still open, whatever cut and joined the time it takes."""
+"""The time and the reason of a stop that is still open, whatever cut and joined the time it takes."""
 
 from pathlib import Path
 
@@ -45,6 +45,35 @@ def stops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
 @pytest.mark.parametrize("name", CASES)
 def test_an_open_stop_takes_its_length(name: str, stops: dict[str, Row]) -> None:
     assert stops[name]["us"] == 60 * MINUTE
+
+
+JAM, WAIT = state(0, "down", reason="jam"), state(20, "down", reason="wait")
+PAUSE = 'calendar = "c"'
+SHIFT = '[[shifts]]\ncalendar = "c"\nname = "s"\ndays = ["mon"]\nstart = 08:00:00\nend = 16:00:00\n{breaks}'
+REASONS: dict[str, tuple[list[Event], float, str | None]] = {
+    "none": ([DOWN], 60, None),
+    "a named one beats none": ([DOWN, state(55, "down", reason="jam")], 60, "jam"),
+    "the one named longest": ([JAM, WAIT], 60, "wait"),
+    "the first of two named for as long": ([JAM, WAIT], 40, "jam"),
+    "the longest by a moment": ([JAM, WAIT], 40.001, "wait"),
+    "named twice, longest in all": ([JAM, WAIT, state(35, "down", reason="jam")], 51, "jam"),
+    "in a break too": ([JAM, state(15, "down", reason="wait"), state(25, "down")], 40, "jam"),
+}
+
+
+@pytest.mark.parametrize("step", [1, 7, 60])
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_of_an_open_stop(name: str, step: int, tmp_path: Path) -> None:
+    """Whenever the plant was looked at in between: others tell how the time goes on."""
+    log, until, expected = REASONS[name]
+    clock = "acme/clock"
+    toml = one_unit(PAUSE, SHIFT.format(breaks="breaks = [{ start = 08:00:00, minutes = 14 }]\n"))
+    times = [minute for minute in range(step, 60, step) if minute < until]
+    ticks = [event("status", minute, equipment=clock, online=True) for minute in [*times, until]]
+    parts = [log, *([tick] for tick in ticks)]
+    db = tmp_path / "kpi.duckdb"
+    fill(db, f'{toml}[equipment."{clock}"]\nlevel = "unit"\n', parts)
+    assert queried(db, "SELECT reason FROM stops_now") == [{"reason": expected}]
 
 
 def test_repair_time_of_a_stop_told_twice(tmp_path: Path) -> None:
