@@ -44,6 +44,12 @@ def test_packages_are_complete_and_shipped() -> None:
     assert sorted(listed) == sorted(name_of(folder).replace("/", ".") for folder in folders)
 
 
+def test_the_image_gets_all_that_is_shipped() -> None:
+    lines = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8").splitlines()
+    linked = {path.resolve().name for name in PACKAGES for path in (ROOT / name).iterdir() if path.is_symlink()}
+    assert [name for name in sorted({*PACKAGES, *linked}) if f"COPY {name} {name}" not in lines] == []
+
+
 def test_every_command_is_documented() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     names = [command.__name__ for command in COMMANDS] + [f"db {command.__name__}" for command in DB_COMMANDS]
