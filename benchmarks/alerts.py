@@ -38,7 +38,7 @@ CYCLE_S: Final = 12
 CYCLES: Final = 4
 """of them in a batch, which has nearly as many events then as one of a replay"""
 BATCH_S: Final = CYCLES * CYCLE_S
-TURN: Final = 3
+TURN: Final = 6
 """batches in a turn"""
 PER_SECOND: Final = 5
 """events of a machine"""

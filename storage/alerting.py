@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -29,6 +30,24 @@ from storage.batches import Pending
 from storage.database import instants, microseconds
 from storage.ledger import Ledger
 from storage.writer import Transaction
+
+Step = tuple[str, str, int]
+"""Which alert became what, and when."""
+
+
+class News(NamedTuple):
+    """Rows of alerts that are new or other than before, and what became of them."""
+
+    rows: list[Row]
+    became: list[Step]
+
+
+class Noticed(NamedTuple):
+    """The rules, the equipment whose alerts may change, from when on, and what is new of them, if that is known."""
+
+    scope: Scope
+    cuts: dict[str, int]
+    news: News | None
 
 
 class Alerting:
@@ -51,11 +70,11 @@ class Alerting:
         self._beginning = BEGINNING
         self._watching = AlertWatching(con, plant, clock)
 
-    def notice(self, before: int | None, pending: Pending, accounts: Accounts | None) -> dict[str, int] | None:
-        """Whose alerts may change by a batch, and from when on, found in memory alone, while its events are written.
+    def notice(self, before: int | None, pending: Pending, accounts: Accounts | None) -> Noticed | None:
+        """What becomes of alerts by a batch, as far as memory tells, found while the events of the batch are written.
 
-        None where the store has to be asked: then `follow` finds it. `before` is the horizon before the batch; the
-        batch before it must be written.
+        None where the store has to be asked for all of it. `before` is the horizon before the batch; the batch before
+        it must be written.
         """
         scope, horizon = self._scope, pending.ledger.horizon
         moved = pending.ledger.accounted != self._evidence.accounted
@@ -64,37 +83,38 @@ class Alerting:
             return None
         cuts: dict[str, int] = {}
         self._regard(scope, self._take(before, pending, accounts), pending, horizon, cuts)
-        return cuts
+        return Noticed(scope, cuts, self._evaluate(scope, cuts, horizon, asking=False) if cuts else None)
 
-    def follow(
-        self, before: int | None, pending: Pending, accounts: Accounts | None, noticed: dict[str, int] | None
-    ) -> None:
+    def follow(self, before: int | None, pending: Pending, accounts: Accounts | None, noticed: Noticed | None) -> None:
         """Write what became of alerts with what a batch's transaction writes; `noticed` is what `notice` found."""
-        transaction, ledger = pending.transaction, pending.ledger
-        horizon = ledger.horizon
+        horizon = pending.ledger.horizon
         if horizon is None:
             return
-        scope, cuts = self._scope, noticed
-        if scope is None or cuts is None:
-            cuts = {}
-            changes = self._take(before, pending, accounts)
-            if scope is None:
-                scope, cuts = self._begin(transaction, ledger, before, horizon)
-            elif ledger.accounted != self._evidence.accounted:
-                scope, cuts = self._widen(scope, ledger, horizon)
-            if pending.batch.held is not None and self._watching.rules:
-                changes.append((self._watch(transaction, pending.batch.held, horizon), True))
-            self._regard(scope, changes, pending, horizon, cuts)
-        for path, at in self._due.items():
-            if at <= horizon:
-                _lower(cuts, path, at - 1)
+        scope, cuts, news = noticed or self._look(before, pending, accounts, horizon)
         if cuts:
-            self._evaluate(transaction, scope, cuts, horizon)
+            news = news or self._evaluate(scope, cuts, horizon, asking=True)
+            if news is not None:
+                self._write(pending.transaction, *news)
             # What ends at the horizon itself shows only after it.
             for part in pending.admitted.new.filter(pl.col("ts") >= horizon)["equipment"]:
                 for path in scope.concerns.get(part, ()):
                     _lower(self._due, path, horizon + 1)
         self._forget(scope, horizon)
+
+    def _look(self, before: int | None, pending: Pending, accounts: Accounts | None, horizon: int) -> Noticed:
+        """The same as `notice`, with the store."""
+        transaction, ledger = pending.transaction, pending.ledger
+        cuts: dict[str, int] = {}
+        changes = self._take(before, pending, accounts)
+        scope = self._scope
+        if scope is None:
+            scope, cuts = self._begin(transaction, ledger, before, horizon)
+        elif ledger.accounted != self._evidence.accounted:
+            scope, cuts = self._widen(scope, ledger, horizon)
+        if pending.batch.held is not None and self._watching.rules:
+            changes.append((self._watch(transaction, pending.batch.held, horizon), True))
+        self._regard(scope, changes, pending, horizon, cuts)
+        return Noticed(scope, cuts, None)
 
     def _regard(
         self,
@@ -104,12 +124,14 @@ class Alerting:
         horizon: int,
         cuts: dict[str, int],
     ) -> None:
-        """Whose alerts may change by what changed, by what was heard and by the minutes that are over."""
-        if not self._plant.alerts:
-            return
-        self._change(scope, [*changes, (self._hear(scope, pending), True)], horizon, cuts)
-        self._measure(scope, scope.measured, (self._minute + MINUTE_US, settled(horizon)), horizon, cuts)
-        self._minute = max(self._minute, settled(horizon))
+        """Whose alerts may change by what changed, by what was heard, by the minutes that are over and by being due."""
+        if self._plant.alerts:
+            self._change(scope, [*changes, (self._hear(scope, pending), True)], horizon, cuts)
+            self._measure(scope, scope.measured, (self._minute + MINUTE_US, settled(horizon)), horizon, cuts)
+            self._minute = max(self._minute, settled(horizon))
+        for path, at in self._due.items():
+            if at <= horizon:
+                _lower(cuts, path, at - 1)
 
     def _begin(
         self, transaction: Transaction, ledger: Ledger, before: int | None, horizon: int
@@ -264,10 +286,15 @@ class Alerting:
             if path in paths:
                 _lower(cuts, path, first)
 
-    def _evaluate(self, transaction: Transaction, scope: Scope, cuts: dict[str, int], horizon: int) -> None:
-        """Find the alerts of equipment again that are not over before its cut, and write what is new."""
+    def _evaluate(self, scope: Scope, cuts: dict[str, int], horizon: int, *, asking: bool) -> News | None:
+        """Find the alerts of equipment again that are not over before its cut; what is new of them.
+
+        None if memory does not tell and the store may not be asked.
+        """
         own = dict(cuts)
         while True:
+            if not (asking or self._knows(scope, cuts)):
+                return None
             found, due = self._find(scope, cuts, Moment(horizon, self._minute))
             before = [row for row in self._known.values() if concerned(row, cuts)]
             chattering(found, [row for row in self._known.values() if not concerned(row, cuts)])
@@ -290,7 +317,12 @@ class Alerting:
         # Where the past was looked at anew, only what is open now is news.
         anew = {path for path, at in (cuts | own).items() if at == self._beginning}
         old = {row["alert"] for row in rows if row["equipment"] in anew and row["resolved_at"] is not None}
-        self._write(transaction, rows, [step for step in became if step[0] not in old])
+        return News(rows, [step for step in became if step[0] not in old])
+
+    def _knows(self, scope: Scope, cuts: dict[str, int]) -> bool:
+        """Whether the alerts of equipment from its cut on can be found without the store."""
+        recalled = self._recalled is not None and min(cuts.values()) >= self._recalled
+        return recalled and not forgotten(scope, self._memory, self._evidence.accounted, cuts, self._known)
 
     def _find(self, scope: Scope, cuts: dict[str, int], moment: Moment) -> tuple[list[Row], dict[str, int]]:
         """The alerts of equipment that were not over before its cut, and when each has to be looked at again.
@@ -298,7 +330,7 @@ class Alerting:
         Where memory does not reach back far enough for that, cuts become earlier.
         """
         self._recall(min(cuts.values()))
-        if not forgotten(scope, self._memory, self._evidence.accounted, cuts, self._known):
+        if self._knows(scope, cuts):
             return look(scope, self._topology, self._memory, self._evidence.accounted, cuts, moment, self._known)
         while True:
             self._recall(min(cuts.values()) - 2 * scope.back_us)
@@ -307,7 +339,7 @@ class Alerting:
                 return looked_back(self._evidence, scope, self._topology, self._memory, cuts, moment, self._known)
             cuts |= earlier
 
-    def _write(self, transaction: Transaction, rows: list[Row], became: list[tuple[str, str, int]]) -> None:
+    def _write(self, transaction: Transaction, rows: list[Row], became: list[Step]) -> None:
         frame = pl.DataFrame([{name: row[name] for name in ROWS.names()} for row in rows], schema=ROWS)
         transaction.replace("alerts", instants(frame, "since", "fired_at", "resolved_at"), "alert")
         steps = [

@@ -18,7 +18,7 @@ from kpis.events import EVENTS
 from kpis.plant import Plant
 from kpis.work import Accounts, newest
 from storage import catalog, refused
-from storage.alerting import Alerting
+from storage.alerting import Alerting, Noticed
 from storage.batches import Batch, Outcome, Pending
 from storage.changes import SEGMENTS
 from storage.closed import logs
@@ -200,7 +200,7 @@ class Store:
         before: Ledger,
         after: Ledger,
         outcome: Outcome,
-        noticed: dict[str, int] | None,
+        noticed: Noticed | None,
     ) -> None:
         """Write all of a batch but its events, in the thread of its transaction."""
         transaction, batch, new = pending.transaction, pending.batch, pending.admitted.new
