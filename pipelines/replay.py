@@ -115,7 +115,7 @@ def replay(
             summary.outcome += outcome
             tell()
             if summary.outcome.taken // _EVENTS > before // _EVENTS:
-                store.checkpoint()
+                store.shorten_log()
 
         run(dataflow(feed.batches(), store, plant, accountants, workers, committed, halt), halt)
         _sum(store, halt, tell)

@@ -71,7 +71,7 @@ class Upkeep:
             self._publisher.begin(self._store, self._journal.identity)
             self._publish = now + self._publisher.pause
         elif self._store.log_bytes > LOG_MOST:
-            self._store.checkpoint()
+            self._store.shorten_log()
 
     def _tell_age(self) -> None:
         last = newest(self._places)

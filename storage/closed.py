@@ -55,6 +55,13 @@ def logs(path: Path) -> list[Path]:
     return [log for end in _LOGS if (log := path.with_name(path.name + end)).exists()]
 
 
+def length_of_logs(path: Path) -> int:
+    """Their bytes; 0 if there are none, or not any more."""
+    with suppress(FileNotFoundError):
+        return sum(log.stat().st_size for log in logs(path))
+    return 0
+
+
 def _looks(path: Path) -> list[int]:
     found = path.stat()
     return [found.st_size, found.st_mtime_ns]

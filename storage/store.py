@@ -1,8 +1,8 @@
 """The store, open for writing: takes batches in, has them accounted, and commits both together."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from storage import catalog, refused
 from storage.alerting import Alerting, Noticed
 from storage.batches import Batch, Outcome, Pending
 from storage.changes import SEGMENTS
-from storage.closed import logs
+from storage.closed import length_of_logs
 from storage.database import Reading, connect, instants
 from storage.day_sums import SummedDays
 from storage.flushes import Flush
@@ -62,6 +62,7 @@ class Store:
         migrated = migrate(self._file)
         self._con = Reading(self._file, self.settle)
         self._last: Transaction | None = None
+        self._shortening: Future[None] | None = None
         self._writer = self._file.cursor()
         self._writer.execute("SET TimeZone = 'UTC'")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
@@ -111,6 +112,17 @@ class Store:
         if self._last is not None:
             self._last.wait()
             self._last = None
+        if self._shortening is not None:
+            self._shortening.result()
+            self._shortening = None
+
+    def shorten_log(self) -> None:
+        """Checkpoint in the thread that writes, after what is on its way; not if a reader is in the way then."""
+        self._shortening = self._pool.submit(self._shorten)
+
+    def _shorten(self) -> None:
+        with suppress(duckdb.TransactionException):
+            self._writer.execute("CHECKPOINT")
 
     def checkpoint(self) -> None:
         """Bring the log into the file: until the next time commits go to the log, and the file stays as it is.
@@ -132,7 +144,7 @@ class Store:
     @property
     def log_bytes(self) -> int:
         """The length of the log: what was committed since the last checkpoint, which is in memory as well."""
-        return sum(log.stat().st_size for log in logs(self._places.db))
+        return length_of_logs(self._places.db)
 
     @property
     def flush(self) -> int:
