@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Db = Annotated[Path, typer.Option("--db", envvar="OEEFLOW_DB", help="DuckDB file of the store.", show_default=False)]
 PlantFile = Annotated[Path, typer.Argument(help="The plant file, plant.toml.", show_default=False)]
 
-console = Console(stderr=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class ReportFormat(StrEnum):
@@ -107,15 +107,15 @@ def _tell(summary: "Summary") -> None:
     """What a replay did, in a few lines."""
     outcome = summary.outcome
     if summary.recovery:
-        console.print(f"[red]the store was made again:[/red] {escape(str(summary.recovery))}", highlight=False)
+        console.print(f"[red]the store was made again:[/red] {escape(str(summary.recovery))}")
     if summary.rebuilt:
-        console.print("the plant file changed what numbers mean: all results were made anew", highlight=False)
+        console.print("the plant file changed what numbers mean: all results were made anew")
     for path in summary.skipped:
-        console.print(f"{path} was taken in before", highlight=False)
+        console.print(f"{escape(str(path))} was taken in before")
     for fault in summary.faults:
-        console.print(f"[red]error:[/red] {fault}", highlight=False)
+        console.print(f"[red]error:[/red] {escape(str(fault))}")
         if fault.hint:
-            console.print(f"hint: {fault.hint}", highlight=False)
+            console.print(f"hint: {escape(fault.hint)}")
     parts = [f"{counted(outcome.taken, 'event')} taken in"]
     if outcome.duplicates:
         parts.append(counted(outcome.duplicates, "duplicate"))
@@ -123,10 +123,10 @@ def _tell(summary: "Summary") -> None:
         parts.append(f"{outcome.rejected:,} rejected, see `oeeflow rejected`")
     if summary.interrupted:
         parts.append("interrupted: the same command goes on from here")
-    console.print("; ".join(parts), highlight=False)
+    console.print("; ".join(parts))
     for doubt in summary.doubts:
-        console.print(f"[yellow]warning:[/yellow] {escape(doubt.text)}", highlight=False)
-        console.print(f"hint: {escape(doubt.advice)}", highlight=False)
+        console.print(f"[yellow]warning:[/yellow] {escape(doubt.text)}")
+        console.print(f"hint: {escape(doubt.advice)}")
 
 
 def recompute(
@@ -147,9 +147,9 @@ def recompute(
         changed = engine.recompute(db, since, to)
     if changed:
         put_right = "was put right" if changed == 1 else "were put right"
-        console.print(f"{counted(changed, 'time')} came out differently and {put_right}", highlight=False)
+        console.print(f"{counted(changed, 'time')} came out differently and {put_right}")
         raise typer.Exit(1)
-    console.print("nothing changed", highlight=False)
+    console.print("nothing changed")
 
 
 def retry(db: Path, plant: Path | None) -> None:
@@ -158,7 +158,7 @@ def retry(db: Path, plant: Path | None) -> None:
 
     with console.status("trying rejected events again"):
         outcome, rejected = engine.retry(db, plant)
-    console.print(f"{counted(outcome.taken, 'event')} taken in; {rejected:,} still rejected", highlight=False)
+    console.print(f"{counted(outcome.taken, 'event')} taken in; {rejected:,} still rejected")
 
 
 def init(
@@ -179,8 +179,8 @@ def init(
     except OSError as error:
         msg = f"cannot write {target}: {(error.strerror or str(error)).lower()}"
         raise ConfigError(msg, hint="check the path and the permissions") from error
-    console.print(f"wrote {target}", highlight=False)
-    console.print(f"next: edit it, then `oeeflow validate {target}`", highlight=False)
+    console.print(f"wrote {escape(str(target))}")
+    console.print(f"next: edit it, then `oeeflow validate {escape(str(target))}`")
 
 
 def validate(
@@ -212,7 +212,7 @@ def validate(
         for fault in report.warnings:
             sys.stdout.write(f"warning: {fault}\n")
         verdict = counted(len(report.faults), "fault") if report.faults else "no faults"
-        console.print(f"{plant}: {verdict}, {counted(len(report.warnings), 'warning')}", highlight=False)
+        console.print(f"{escape(str(plant))}: {verdict}, {counted(len(report.warnings), 'warning')}")
     if report.faults:
         raise typer.Exit(1)
 
