@@ -57,7 +57,11 @@ def valid_from(scope: Scope, memory: AlertMemory, accounted: Mapping[str, int], 
     if path not in memory.measured or not memory.since.keys() >= parts:
         return None
     first, begun = max(memory.since[part] for part in parts), min(accounted[part] for part in parts)
-    return max(memory.measured[path], BEGINNING if first <= begun else known_from(scope, first, begun))
+    measured = memory.measured[path]
+    return max(
+        BEGINNING if measured <= begun else measured,
+        BEGINNING if first <= begun else known_from(scope, first, begun),
+    )
 
 
 def look(
@@ -82,7 +86,7 @@ def look(
     carried = _alerts(scope, long_ago)
     until = pl.Series("known_until", [valid[path] for path in carried["equipment"]], dtype=pl.Int64)
     carried = carried.with_columns(until)
-    others = _alerts(scope, (row for row in known.values() if row["equipment"] not in cuts))
+    others = _alerts(scope, (row for row in known.values() if not concerned(row, cuts)))
     found, due = _find(scope, topology, memory, cuts, moment, known, carried, others)
     return [row for row in found if concerned(row, cuts)], due
 

@@ -188,6 +188,7 @@ class AlertMemory:
         self.held = self.held.filter(pl.col("at") >= before)
         self.gaps = self.gaps.filter(pl.col("end").is_null() | (pl.col("end") >= before))
         self.since = {path: max(at, before) for path, at in self.since.items()}
+        self.measured = {path: max(at, before) for path, at in self.measured.items()}
 
 
 def _whole(parts: list[pl.DataFrame]) -> pl.DataFrame:

@@ -65,6 +65,28 @@ def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path)
         assert (name, missing.rows(), more.rows()) == (name, [], [])
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(5004, id="minutes that were let go of"),
+        pytest.param(6008, id="what explained it was over long ago"),
+        pytest.param(6012, id="and of several equipments"),
+    ],
+)
+def test_small_parts_on_time_give_the_same_alerts(seed: int, tmp_path: Path) -> None:
+    """Memory goes back some hours only when something changes what began before."""
+    events, chance = random_log(seed), random.Random(seed)
+    fill(tmp_path / "whole", PLANT + SOON, [events])
+    in_time = sorted(events, key=lambda event: str(event["ts"]))
+    cuts = sorted(chance.sample(range(1, len(events)), chance.choice((8, 20, 40))))
+    # Some events come a little late.
+    for number in chance.sample(range(1, len(events)), len(events) // 20) if seed % 3 == 0 else ():
+        in_time[number - 1 : number + 1] = reversed(in_time[number - 1 : number + 1])
+    parts = [in_time[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+    fill(tmp_path / "parts", PLANT + SOON, parts)
+    assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
+
+
 @pytest.mark.parametrize("seed", [101, 105, 121])
 def test_how_much_of_the_past_is_looked_at_at_once_does_not_count(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
