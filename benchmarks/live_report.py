@@ -12,7 +12,7 @@ GOALS = {
     "published → queryable, 99 % within s": "1.5",
     "published → queryable, median s": "0.6",
     "engine, cores without messages": "0.05",
-    "engine, MB at the end": "500, while messages come",
+    "engine, MB at most": "500",
     "drained while somebody reads, messages/s": "10,000",
 }
 Figures = dict[str, float]

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from kpis.elements import ACCOUNTS
 from kpis.errors import OeeflowError
 from kpis.faults import nearest
-from kpis.plant_types import Category, Duration, Level, Name, PositiveDuration, Table, duration, refuse
+from kpis.plant_types import Category, Duration, Level, Name, PositiveDuration, Severity, Table, duration, refuse
 from kpis.registry import KPIS, elements_of, kpi_named
 
 MINUTE_US = 60_000_000
@@ -23,7 +23,6 @@ MEASURED = (*(f"{account}_us" for account in ACCOUNTS), *_PIECES)
 """The elements that are summed up over a window for alerts."""
 
 TEXT_FIELDS = ("equipment", "line", "unit", "rule", "severity", "since", "reason", "kpi", "value", "limit", "target")
-Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 DERIVED = ("state", "kpi", "scrap", "behind", "silence")
 """What events alone decide: the same events give the same alerts."""

@@ -44,6 +44,7 @@ PositiveDuration = Annotated[Duration, AfterValidator(_positive), _duration_sche
 Name = Annotated[str, Field(min_length=1)]
 Category = Literal["producing", "setup", "down", "idle", "planned", "unknown"]
 Level = Literal["enterprise", "site", "area", "line", "unit"]
+Severity = Literal["info", "warning", "critical"]
 
 
 class Table(BaseModel):

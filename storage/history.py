@@ -20,7 +20,8 @@ REACHES = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 400 * 365 * 24 * _HOUR_U
 
 EVENT_FIELDS = tuple(name for name, _, _ in EVENT_COLUMNS)
 _EVENT = ", ".join(f'e."{name}"' for name in EVENT_FIELDS)
-_KEPT = "NOT EXISTS (FROM retracted r WHERE r.equipment = e.equipment AND r.target = e.id)"
+# A join and not a condition: for NOT EXISTS DuckDB would first hold all the rows that it is asked of.
+_KEPT = "ANTI JOIN retracted r ON r.equipment = e.equipment AND r.target = e.id"
 
 ASKED = pl.Schema(
     {
@@ -77,18 +78,25 @@ def nearest(con: Connection, asked: pl.DataFrame, retracted: pl.DataFrame, *, be
 
 
 def _search(con: Connection, window: pl.DataFrame, retracted: pl.DataFrame, *, before: bool) -> pl.DataFrame:
-    order = "DESC" if before else "ASC"
+    pick, order = ("max", "DESC") if before else ("min", "ASC")
     with bound(con, asked=instants(window, "first", "last"), retracted=retracted):
         found = con.execute(
             f"""
-            SELECT a.unit, a.role, a.own, {_EVENT}
-            FROM asked a JOIN events e
-              ON e.equipment = a.equipment AND e.type = a.type AND e.ts BETWEEN a.first AND a.last
-             AND (a.quality IS NULL OR e.quality = a.quality)
-             AND (a.role <> 'base' OR e.type <> 'status' OR NOT e.online)
-            WHERE e.ts BETWEEN $1 AND $2 AND {_KEPT}
+            WITH candidates AS NOT MATERIALIZED (
+                SELECT a.unit, a.role, a.own, a.quality AS asked, {_EVENT}
+                FROM asked a JOIN events e
+                  ON e.equipment = a.equipment AND e.type = a.type AND e.ts BETWEEN a.first AND a.last
+                 AND (a.quality IS NULL OR e.quality = a.quality)
+                 AND (a.role <> 'base' OR e.type <> 'status' OR NOT e.online)
+                {_KEPT}
+                WHERE e.ts BETWEEN $1 AND $2
+            ), instants AS (
+                SELECT unit, role, asked, {pick}(ts) AS ts FROM candidates GROUP BY ALL
+            )
+            SELECT unit, role, own, {_EVENT} FROM candidates e SEMI JOIN instants i
+              ON i.unit = e.unit AND i.role = e.role AND i.asked IS NOT DISTINCT FROM e.asked AND i.ts = e.ts
             QUALIFY row_number() OVER (
-                PARTITION BY a.unit, a.role, a.quality ORDER BY e.ts {order}, e.id {order}, a.own {order}) = 1
+                PARTITION BY unit, role, asked ORDER BY id {order}, own {order}) = 1
             """,
             _bounds(window),
         ).pl()
@@ -104,9 +112,10 @@ def _events_in(con: Connection, ranges: pl.DataFrame, retracted: pl.DataFrame) -
     with bound(con, ranges=instants(ranges, "first", "last"), retracted=retracted):
         found = con.execute(
             f"""
-            SELECT DISTINCT {_EVENT} FROM events e JOIN ranges g
+            SELECT {_EVENT} FROM events e SEMI JOIN ranges g
               ON e.equipment = g.equipment AND e.ts >= g.first AND e.ts < g.last
-            WHERE e.ts BETWEEN $1 AND $2 AND e.type NOT IN ('reclassify', 'retract') AND {_KEPT}
+            {_KEPT}
+            WHERE e.ts BETWEEN $1 AND $2 AND e.type NOT IN ('reclassify', 'retract')
             """,
             _bounds(ranges),
         ).pl()
@@ -170,8 +179,8 @@ def first_accounted(con: Connection, paths: list[str], retracted: pl.DataFrame) 
     with bound(con, asked=pl.DataFrame({"equipment": paths}, schema={"equipment": pl.String}), retracted=retracted):
         rows = con.execute(
             f"""
-            SELECT e.equipment, epoch_us(min(e.ts)) FROM events e SEMI JOIN asked a ON a.equipment = e.equipment
-            WHERE e.type IN ('state', 'count', 'counter') AND {_KEPT} GROUP BY ALL
+            SELECT e.equipment, epoch_us(min(e.ts)) FROM events e SEMI JOIN asked a ON a.equipment = e.equipment {_KEPT}
+            WHERE e.type IN ('state', 'count', 'counter') GROUP BY ALL
             """
         ).fetchall()
     return dict(rows)
@@ -183,7 +192,7 @@ def corrections(con: Connection) -> tuple[pl.DataFrame, pl.DataFrame]:
         "SELECT DISTINCT equipment, details->>'$.target' AS target FROM corrections WHERE type = 'retract'"
     ).pl()
     with bound(con, retracted=retracted):
-        rulings = con.execute(f"SELECT {_EVENT} FROM corrections e WHERE type = 'reclassify' AND {_KEPT}").pl()
+        rulings = con.execute(f"SELECT {_EVENT} FROM corrections e {_KEPT} WHERE type = 'reclassify'").pl()
     return microseconds(rulings), retracted
 
 

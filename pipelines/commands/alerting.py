@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from kpis.errors import ConfigError
-from kpis.plant_alerts import Severity
+from kpis.plant_types import Severity
 from pipelines.options import Db, Equipment, From, Level, Output, To, opened
 from pipelines.output import Column, Format, emit, local, plain
 

@@ -15,11 +15,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kpis.errors import ConfigError
-from kpis.plant import STARTER, Fault, check_plant
 from kpis.wording import counted
 from pipelines.times import parse_time
 
 if TYPE_CHECKING:
+    from kpis.plant import Fault
     from pipelines.replay import Progress as Step
     from pipelines.replay import Summary
 
@@ -169,6 +169,8 @@ def init(
     Examples:
       oeeflow init my-plant
     """
+    from kpis.plant import STARTER
+
     target = folder / "plant.toml"
     if target.exists():
         msg = f"{target} is there already"
@@ -197,6 +199,8 @@ def validate(
       oeeflow validate plant.toml
       oeeflow validate plant.toml --format json
     """
+    from kpis.plant import check_plant
+
     try:
         text = plant.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -217,5 +221,5 @@ def validate(
         raise typer.Exit(1)
 
 
-def _row(severity: str, fault: Fault) -> dict[str, object]:
+def _row(severity: str, fault: "Fault") -> dict[str, object]:
     return {"severity": severity, **asdict(fault)}

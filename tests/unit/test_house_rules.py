@@ -1,6 +1,7 @@
 """Rules of the house that no linter knows: small files, plain names, complete packages, documented commands."""
 
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_the_image_gets_all_that_is_shipped() -> None:
     lines = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8").splitlines()
     linked = {path.resolve().name for name in PACKAGES for path in (ROOT / name).iterdir() if path.is_symlink()}
     assert [name for name in sorted({*PACKAGES, *linked}) if f"COPY {name} {name}" not in lines] == []
+
+
+def test_the_command_line_loads_nothing_large_before_it_is_needed() -> None:
+    """Help is quick then, and `run` comes in time to tell allocators what they read only once, when loaded."""
+    code = "import sys, pipelines.cli; print([name for name in ('polars', 'duckdb', 'bytewax') if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == "[]\n"
 
 
 def test_every_command_is_documented() -> None:
