@@ -37,7 +37,7 @@ def run(
     """
     configure(log_format, log_level)
     for name in _ALLOCATORS:
-        os.environ.setdefault(name, _SMALL)
+        os.environ[name] = _SMALL  # polars leaves its own there for whoever it starts
     from pipelines.live import live
 
     live(plant, db, http_port=http_port, readers_port=readers_port)
