@@ -2,10 +2,11 @@
 
 For each equipment the last event of each role, and the intervals that reach beyond it. A span that begins later than
 its last event needs nothing else: pieces of a minute that is under way are added to those booked before. It is no state
-of its own: what is not remembered is read from the tables, and gives the same.
+of its own: what is not remembered is read from the tables (storage.recall), and gives the same.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -21,7 +22,7 @@ _POLARS: dict[str, pl.DataType] = {
     "BOOLEAN": pl.Boolean(),
     "TIMESTAMPTZ": pl.Int64(),  # in microseconds
 }
-_EVENT = {name: _POLARS[kind] for name, kind, _ in EVENT_COLUMNS}
+EVENT: Final = {name: _POLARS[kind] for name, kind, _ in EVENT_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Memory:
         """Nothing is remembered."""
         return Memory(
             pl.DataFrame(schema={"below": pl.String, "since": pl.Int64}),
-            pl.DataFrame(schema={"below": pl.String, "role": pl.String, "own": pl.Boolean, **_EVENT}),
+            pl.DataFrame(schema={"below": pl.String, "role": pl.String, "own": pl.Boolean, **EVENT}),
             pl.DataFrame(schema=INTERVALS),
         )
 
@@ -105,7 +106,7 @@ def _lasting(work: Work, since: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     last = events.sort("ts", "id").unique(kind, keep="last", maintain_order=True)
     held = by_role(last, ledger.holders()).join(since.select("below"), on="below")
     prior = work.prior.filter(pl.col("role") != "mark").join(since.select("below", "unit"), on="unit")
-    columns = ("below", "role", "own", *_EVENT)
+    columns = ("below", "role", "own", *EVENT)
     both = pl.concat([held.select(columns), prior.select(columns)])
     reading = pl.when(pl.col("role") == "counter").then("quality").alias("_reading")
     return (

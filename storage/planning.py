@@ -15,6 +15,7 @@ from storage.history import events_in, nearest, run_ends, touching
 from storage.ledger import Ledger
 from storage.memory import Memory
 from storage.prior import asking, infers_state, prior, questions, with_added
+from storage.recall import recalled
 
 FEW = 8
 """So many late events of an equipment are looked at one by one; more are taken as one span up to the horizon."""
@@ -69,6 +70,7 @@ def work_on(
         return None
     # Several spans of an equipment may have to be joined when the intervals around them are known.
     alone = spans.select(pl.len().over("equipment") == 1).to_series()
+    memory = recalled(con, ledger, memory, spans.filter(alone), horizon)
     fresh = memory.covers(spans) & alone
     recent, older = spans.filter(fresh), spans.filter(~fresh)
     events, prior_events = [added], []
