@@ -156,6 +156,11 @@ TIMELINES = {
         [RUN, count(5, 1), count(30, 1), count(58, 1)],
         [("silent", "filler", 15, 30), ("silent", "filler", 40, 58)],
     ),
+    "before its first state or count nothing is silent": Timeline(
+        rule("silent", 'silence = "10m"', UNIT_ONLY),
+        [event("status", 0, online=True), state(30, "producing"), count(58, 1)],
+        [("silent", "filler", 40, 58)],
+    ),
     "a silent line is one alert": Timeline(
         rule("silent", 'silence = "10m"'),
         [RUN, other(1, "producing"), state(40, "producing"), other(45, "producing")],
