@@ -133,7 +133,18 @@ class AlertMemory:
     def hear(self, signs: Signs, known: pl.Series, least: int) -> pl.DataFrame:
         """Take more signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""
         self.gaps, changes = heard(self.gaps, signs, known, least)
-        return changes
+        return pl.concat([changes, early]) if early.height else changes
+
+    def _unplaced(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """The first sign of life of each contributor that may be in a silence that was let go of (CHANGES)."""
+        early = spans.filter(pl.col("first") < max(self.since.values(), default=BEGINNING))
+        if early.is_empty():
+            return _NOTHING
+        since = pl.DataFrame(list(self.since.items()), schema=CHANGES, orient="row").rename({"at": "since"})
+        silent = self.gaps.group_by("contributor").agg(pl.col("start").min())
+        known = early.join(since, on="contributor").join(silent, on="contributor", how="left")
+        found = known.filter(pl.col("first") < pl.min_horizontal("since", "start"))
+        return found.select("contributor", at="first")
 
     def measure(
         self,
@@ -148,6 +159,7 @@ class AlertMemory:
         `holding` are the keys whose condition held before, if what is remembered of it counts no more.
         """
         chosen = sorted(scope.measured.intersection(paths))
+        early = self._unplaced(signs.spans)
         first, last = minutes
         times = pl.int_range(first, last + 1, MINUTE_US, dtype=pl.Int64, eager=True)
         if not chosen or times.is_empty():
@@ -188,7 +200,8 @@ class AlertMemory:
         self.held = self.held.filter(pl.col("at") >= before)
         self.gaps = self.gaps.filter(pl.col("end").is_null() | (pl.col("end") >= before))
         self.since = {path: max(at, before) for path, at in self.since.items()}
-        self.measured = {path: max(at, before) for path, at in self.measured.items()}
+        first = -(-before // MINUTE_US) * MINUTE_US  # of a minute that had begun nothing is left
+        self.measured = {path: max(at, first) for path, at in self.measured.items()}
 
 
 def _whole(parts: list[pl.DataFrame]) -> pl.DataFrame:
