@@ -130,6 +130,6 @@ def _find(
     if memory.lost.height:
         marks = pl.concat([marks, unheard_marks(scope, keys, memory.lost, moment.horizon)])
     found = raise_alerts(scope, topology, spans, marks, carried, others, *moment)
-    rows = told(scope, found.alerts, intervals, held, known, set(carried.select(KEY).iter_rows()))
+    rows = told(scope, found.alerts, intervals, memory.reasons, held, known, set(carried.select(KEY).iter_rows()))
     due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())
     return rows, dict(due.iter_rows())

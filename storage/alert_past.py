@@ -55,6 +55,9 @@ class Evidence:
         paths = sorted(paths)
         parts = sorted({part for path in paths for part in scope.contributors[path]})
         memory.load(self.query, parts, first, until, pieces=bool(scope.limits))
+        lasting = [row for row in known if row["resolved_at"] is None or row["resolved_at"] >= first]
+        reasoned = (row["since"] for row in lasting if row["reason"] is not None)
+        memory.explain(self.query, parts, min(reasoned, default=first), first)
         if self.least is not None:
             memory.listen(self.query, parts, first, until, self.least)
         begins: dict[int, list[str]] = {}

@@ -43,23 +43,25 @@ def told(
     scope: Scope,
     alerts: pl.DataFrame,
     intervals: pl.DataFrame,
+    reasons: pl.DataFrame,
     held: pl.DataFrame,
     known: Mapping[str, Row],
     carried: Collection[tuple[int, str]],
 ) -> list[Row]:
     """Alerts (kpis.alerts.ALERTS) with all that is told of them.
 
-    `known` are the rows of alerts by their ids. Of `carried` keys an alert began longer ago than `intervals` and `held`
-    go back: what is not found there is taken from its row.
+    `reasons` are the last ones given before the intervals. `known` are the rows of alerts by their ids. Of `carried`
+    keys an alert began longer ago than `held` goes back: a value that is not found there is taken from its row.
     """
-    reasons, values, limits = _reasons(scope, alerts, intervals), _values(scope, alerts, held), _limits(scope, alerts)
+    given = _given(scope, alerts, intervals, reasons)
+    values, limits = _values(scope, alerts, held), _limits(scope, alerts)
     rows = []
     for number, row in enumerate(alerts.iter_rows(named=True)):
         rule = scope.plant.alerts[row["rule"]]
         path, since = row["equipment"], row["since"]
         name = alert_id(rule.name, path, since)
         long_ago = known.get(name, {}) if (row["rule"], path) in carried else {}
-        reason = reasons.get(number) or long_ago.get("reason")
+        reason = given.get(number)
         value = values[number] if values[number] is not None else long_ago.get("value")
         limit, target = limits.get((scope.first_alike[row["rule"]], path), (None, None))
         rows.append(
@@ -79,14 +81,14 @@ def told(
     return rows
 
 
-def _reasons(scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame) -> dict[int, str]:
+def _given(scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame, reasons: pl.DataFrame) -> dict[int, str]:
     """The last reason given while the condition of an alert about states held, by its place."""
     states = [number for number, rule in enumerate(scope.plant.alerts) if rule.when.kind == "state"]
     rows = alerts.with_row_index("place").filter(pl.col("rule").is_in(states))
     if rows.is_empty():
         return {}
-    reach = scope.reach.of(intervals["contributor"].unique())
-    given = intervals.filter(pl.col("reason").is_not_null()).select("contributor", "start", "end", "reason")
+    given = pl.concat([reasons, intervals.filter(pl.col("reason").is_not_null()).select(reasons.columns)])
+    reach = scope.reach.of(given["contributor"].unique())
     found = rows.select("place", *KEY, "since", "resolved_at").join(reach, on=KEY).join(given, on="contributor")
     over = pl.col("start") < pl.col("resolved_at").fill_null(2**62)
     found = found.filter(pl.col("end") > pl.col("since"), over).sort("start", "contributor")
