@@ -148,6 +148,7 @@ class AlertMemory:
 
     def hear(self, signs: Signs, known: pl.Series, least: int) -> pl.DataFrame:
         """Take more signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""
+        early = self._unplaced(signs.spans)
         self.gaps, changes = heard(self.gaps, signs, known, least)
         return pl.concat([changes, early]) if early.height else changes
 
@@ -175,7 +176,6 @@ class AlertMemory:
         `holding` are the keys whose condition held before, if what is remembered of it counts no more.
         """
         chosen = sorted(scope.measured.intersection(paths))
-        early = self._unplaced(signs.spans)
         first, last = minutes
         times = pl.int_range(first, last + 1, MINUTE_US, dtype=pl.Int64, eager=True)
         if not chosen or times.is_empty():

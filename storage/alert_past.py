@@ -187,7 +187,7 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     if cuts:
         rows, _ = looked_back(evidence, scope, Topology(plant), memory, cuts, moment, {}, horizon)
     rows += overdue_rows(query, plant, max(first, min(accounted.values())), horizon)
-    chattering(rows, [])
+    chattering(rows, {}, {})
     return _framed(
         row
         for row in rows

@@ -123,20 +123,25 @@ def concerned(row: Row, cuts: Mapping[str, int]) -> bool:
     return cut is not None and (row["resolved_at"] is None or row["resolved_at"] >= cut)
 
 
-def chattering(rows: list[Row], known: list[Row]) -> None:
-    """Mark the rows that are at least the third to fire of their rule and equipment within half an hour."""
+def chattering(rows: list[Row], known: Mapping[str, Row], cuts: Mapping[str, int]) -> None:
+    """Mark the rows that are at least the third to fire of their rule and equipment within half an hour.
+
+    `known` are the rows found before, by their ids. What fired before the cut of its equipment is marked as it was:
+    those that fired just before it may be over for so long that they are not known any more.
+    """
     keys = {(row["rule"], row["equipment"]) for row in rows}
-    fired: dict[tuple[str, str], dict[str, int]] = {}
-    for row in (*known, *rows):
+    fired: dict[tuple[str, str], list[int]] = {key: [] for key in keys}
+    for row in (*(row for row in known.values() if not concerned(row, cuts)), *rows):
         key = (row["rule"], row["equipment"])
-        if key in keys and row["fired_at"] is not None and row["state"] != "withdrawn":
-            fired.setdefault(key, {})[row["alert"]] = row["fired_at"]
+        if key in keys and row["fired_at"] is not None:
+            fired[key].append(row["fired_at"])
     for row in rows:
-        at = row["fired_at"]
-        if at is not None:
-            others = fired[row["rule"], row["equipment"]].values()
-            lately = sum(at - CHATTER_WITHIN_US < other <= at for other in others)
-            row["chattering"] = lately >= CHATTER_TIMES
+        at, before = row["fired_at"], known.get(row["alert"])
+        if before is not None and at is not None and at < cuts.get(row["equipment"], at):
+            row["chattering"] = before["chattering"]
+        elif at is not None:
+            others = fired[row["rule"], row["equipment"]]
+            row["chattering"] = sum(at - CHATTER_WITHIN_US < other <= at for other in others) >= CHATTER_TIMES
 
 
 def compared(
