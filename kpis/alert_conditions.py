@@ -55,6 +55,8 @@ def silence_due(scope: Scope, gaps: pl.DataFrame, horizon: int) -> pl.DataFrame:
 def by_all(scope: Scope, reach: Reach, held: pl.DataFrame, *same: str) -> pl.DataFrame:
     """From spans of contributors and rules to those of equipment: when all hold that have time by then."""
     rows = held.join(reach.of(held["contributor"].unique()), on=["contributor", "rule"])
+    # What was heard of equipment before it has time is no part of it: neither of its own nor of what is above it.
+    rows = rows.with_columns(pl.max_horizontal("start", "begun")).filter(pl.col("start") < pl.col("end"))
     several = rows.filter(~pl.col("alone"))
     alone = rows.filter("alone") if several.height else rows
     spans = [joined(alone.select(*SPANS.names(), *same), *same)]

@@ -75,16 +75,19 @@ def raise_alerts(
     marks: pl.DataFrame,
     carried: pl.DataFrame,
     others: pl.DataFrame,
+    cuts: Mapping[str, int],
     horizon: int,
     minute: int,
 ) -> Found:
     """The alerts of the keys that `spans` and `carried` have, up to the horizon, measured ones up to `minute`.
 
+    Only those that were not over before the cut of their equipment: of earlier ones the spans may not tell all.
     `carried` are alerts that began before the spans do: rows of ALERTS, with `known_until` up to which they are known
-    to have held. `others` are alerts of other equipment, which may inhibit these.
+    to have held. `others` are the other alerts, which may inhibit these.
     """
     rules = scope.settled(horizon, minute)
-    found = _episodes(rules, spans, marks, carried)
+    own = pl.DataFrame(list(cuts.items()), schema={"equipment": pl.String, "cut": pl.Int64}, orient="row")
+    found = _episodes(rules, spans, marks, carried, own)
     inhibitors = pl.concat([_inhibiting(scope, found.alerts), _inhibiting(scope, others)])
     candidates = _inhibited(scope, topology, inhibitors, found.alerts.select(KEY))
     if candidates.is_empty():
@@ -99,10 +102,10 @@ def raise_alerts(
         inhibitors = pl.concat([_inhibiting(scope, frame) for frame in (*kept, others)])
         more = _inhibited(scope, topology, inhibitors, keys)
         more = joined(more.with_columns(pl.col("end").fill_null(horizon)), "why")
-        own, quiet, known = (
+        here, quiet, known = (
             frame.join(keys, on=KEY, how="semi") for frame in (spans, pl.concat([marks, more]), carried)
         )
-        again = _episodes(rules, own, quiet, known)
+        again = _episodes(rules, here, quiet, known, own)
         kept.append(again.alerts)
         due.append(again.due)
     return Found(pl.concat(kept), pl.concat(due))
@@ -161,7 +164,9 @@ def _inhibited(scope: Scope, topology: Topology, inhibitors: pl.DataFrame, keys:
     return rows.select("rule", "equipment", "start", "end", why="by")
 
 
-def _episodes(rules: pl.DataFrame, spans: pl.DataFrame, marks: pl.DataFrame, carried: pl.DataFrame) -> Found:
+def _episodes(
+    rules: pl.DataFrame, spans: pl.DataFrame, marks: pl.DataFrame, carried: pl.DataFrame, cuts: pl.DataFrame
+) -> Found:
     pieces = pl.concat([_carried(carried), _cut(spans, marks)]).sort(*KEY, "start", "end")
     pieces = pieces.filter(pl.col("why").is_null() | (pl.col("why") != "unscheduled"))
     pieces = pieces.join(rules, on="rule", maintain_order="left").with_columns(pl.min_horizontal("end", "now"))
@@ -227,6 +232,8 @@ def _episodes(rules: pl.DataFrame, spans: pl.DataFrame, marks: pl.DataFrame, car
             marks.join(rules, on="rule").filter(pl.col("end") > pl.col("now")).select("equipment", due="end"),
         ]
     )
+    over = pl.col("resolved_at") < pl.col("cut")
+    alerts = alerts.join(cuts, on="equipment").filter(~over.fill_null(value=False))
     return Found(alerts.select(ALERTS.names()), due.group_by("equipment").agg(pl.col("due").min()))
 
 

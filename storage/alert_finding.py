@@ -1,11 +1,12 @@
 """Alerts from what is remembered: the conditions of rules, what quiets them, and what is told of what they raise."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from kpis.alert_conditions import (
+    SPANS,
     minute_spans,
     quiet_marks,
     silence_due,
@@ -77,18 +78,17 @@ def look(
 
     `known` are the rows found before, by their ids; `accounted` tells since when equipment has time of its own.
     """
-    valid = {path: valid_from(scope, memory, accounted, path) for path in cuts if path in scope.contributors}
+    # What is remembered of equipment whose time was taken back counts no more.
+    paths = [path for path in cuts if path in scope.contributors]
+    valid = {path: valid_from(scope, memory, accounted, path) or BEGINNING for path in paths}
     long_ago = [
-        row
-        for row in known.values()
-        if concerned(row, cuts) and row["since"] < (valid.get(row["equipment"]) or BEGINNING)
+        row for row in known.values() if concerned(row, cuts) and row["since"] < valid.get(row["equipment"], BEGINNING)
     ]
     carried = _alerts(scope, long_ago)
     until = pl.Series("known_until", [valid[path] for path in carried["equipment"]], dtype=pl.Int64)
     carried = carried.with_columns(until)
     others = _alerts(scope, (row for row in known.values() if not concerned(row, cuts)))
-    found, due = _find(scope, topology, memory, cuts, moment, known, carried, others)
-    return [row for row in found if concerned(row, cuts)], due
+    return _find(scope, topology, memory, cuts, valid, moment, known, carried, others)
 
 
 def _alerts(scope: Scope, rows: Iterable[Row]) -> pl.DataFrame:
@@ -104,23 +104,29 @@ def _find(
     scope: Scope,
     topology: Topology,
     memory: AlertMemory,
-    paths: Collection[str],
+    cuts: Mapping[str, int],
+    valid: Mapping[str, int],
     moment: Moment,
     known: Mapping[str, Row],
     carried: pl.DataFrame,
     others: pl.DataFrame,
 ) -> tuple[list[Row], dict[str, int]]:
-    """The alerts of equipment as far back as is remembered, and when each has to be looked at again.
+    """The alerts of equipment that were not over before its cut, and when each has to be looked at again.
 
-    `known` rows are those found before, by their ids. For `carried` and `others` see kpis.alerts.raise_alerts.
+    `valid` tells from when on all is remembered that decides them; `known` rows are those found before, by their ids.
+    For `carried` and `others` see kpis.alerts.raise_alerts.
     """
-    mine = pl.col("equipment").is_in(pl.Series(list(paths), dtype=pl.String).implode())
-    parts = {part for path in paths for part in scope.contributors.get(path, ())}
+    mine = pl.col("equipment").is_in(pl.Series(list(valid), dtype=pl.String).implode())
+    parts = {part for path in valid for part in scope.contributors[path]}
     intervals = memory.time_of(parts, moment.horizon)
     held = memory.held.filter(mine)
     silent = memory.silent(parts, moment.horizon)
     alike = [state_spans(scope, intervals), silence_spans(scope, silent), minute_spans(held)]
-    spans, waiting = worth(scope, pl.concat(alike).filter(mine), carried, *moment)
+    # A condition may be remembered from longer ago than what quiets it.
+    begun = pl.DataFrame(list(valid.items()), schema={"equipment": pl.String, "valid": pl.Int64}, orient="row")
+    spans = pl.concat(alike).join(begun, on="equipment").with_columns(pl.max_horizontal("start", "valid"))
+    spans = spans.filter(pl.col("start") < pl.col("end")).select(SPANS.names())
+    spans, waiting = worth(scope, spans, carried, *moment)
     waiting = pl.concat([waiting, silence_due(scope, silent, moment.horizon).filter(mine)])
     waiting = waiting.group_by("equipment").agg(pl.col("due").min())
     keys = pl.concat([spans.select(KEY), carried.select(KEY)]).unique()
@@ -129,7 +135,7 @@ def _find(
     marks = pl.concat([quiet_marks(scope, keys, intervals), unmeasured(scope, keys, held)])
     if memory.lost.height:
         marks = pl.concat([marks, unheard_marks(scope, keys, memory.lost, moment.horizon)])
-    found = raise_alerts(scope, topology, spans, marks, carried, others, *moment)
-    rows = told(scope, found.alerts, intervals, held, known, set(carried.select(KEY).iter_rows()))
+    found = raise_alerts(scope, topology, spans, marks, carried, others, cuts, *moment)
+    rows = told(scope, found.alerts, intervals, memory.reasons, held, known, set(carried.select(KEY).iter_rows()))
     due = pl.concat([waiting, found.due]).group_by("equipment").agg(pl.col("due").min())
     return rows, dict(due.iter_rows())

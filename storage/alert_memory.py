@@ -36,6 +36,9 @@ PIECES = pl.Schema(
         "no_ideal": pl.Int64,
     }
 )
+REASONS = pl.Schema({"contributor": pl.String, "start": pl.Int64, "end": pl.Int64, "reason": pl.String})
+"""Intervals with a reason."""
+
 _POINTS_AT_ONCE: Final = 500_000
 _MOST_CHUNKS: Final = 32
 _NOTHING = pl.DataFrame(schema=CHANGES)
@@ -45,8 +48,8 @@ _SHOWN = ("account", "category", "reason", "schedule")
 @dataclass
 class AlertMemory:
     """Intervals and pieces of contributors, each from its instant in `since` on; the minutes that hold, of each
-    equipment from its instant in `measured` on; the silences, and when contributors could not be heard
-    (kpis.alert_watch.LOST).
+    equipment from its instant in `measured` on; the silences, when contributors could not be heard
+    (kpis.alert_watch.LOST), and the last reason given before `since` that an alert of now may have (REASONS).
 
     Intervals are in order of their ends, open ones last, and pieces in order of time: what a commit changes is at the
     end, and what is before it is not touched. Signs of life before `heard_from` are archived but for the last ones:
@@ -59,13 +62,15 @@ class AlertMemory:
     held: pl.DataFrame
     gaps: pl.DataFrame
     lost: pl.DataFrame
+    reasons: pl.DataFrame
     measured: dict[str, int] = field(default_factory=dict, kw_only=True)
     heard_from: int = field(default=BEGINNING, kw_only=True)
 
     @staticmethod
     def empty() -> "AlertMemory":
         """Nothing is remembered."""
-        return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in (INTERVALS, PIECES, HELD, GAPS, LOST)))
+        schemas = (INTERVALS, PIECES, HELD, GAPS, LOST, REASONS)
+        return AlertMemory({}, *(pl.DataFrame(schema=schema) for schema in schemas))
 
     def take(
         self, work: Work, accounts: Accounts, known: int | None, *, pieces: bool
@@ -123,6 +128,17 @@ class AlertMemory:
         self.pieces = made.sort("window_start")
         self.since.update(dict.fromkeys(contributors, first))
 
+    def explain(self, query: Query, contributors: Collection[str], since: int, first: int) -> None:
+        """Read the last reason given for some contributors after an instant and before another."""
+        whose = f"equipment IN {texts(contributors)} AND reason IS NOT NULL"
+        found = query(
+            'SELECT equipment AS contributor, max("start") AS "start", arg_max("end", "start") AS "end", '
+            f'arg_max(reason, "start") AS reason FROM intervals '
+            f'WHERE {whose} AND "end" > {instant(since)} AND "end" <= {instant(first)} GROUP BY equipment'
+        )
+        others = ~pl.col("contributor").is_in(_named(contributors))
+        self.reasons = pl.concat([self.reasons.filter(others), _typed(found, REASONS)])
+
     def listen(self, query: Query, contributors: Collection[str], first: int, until: int | None, least: int) -> None:
         """Read the silences of some contributors, longer than `least` (µs), from an instant on, up to another."""
         found = read_silences(query, contributors, first, until, least)
@@ -132,8 +148,20 @@ class AlertMemory:
 
     def hear(self, signs: Signs, known: pl.Series, least: int) -> pl.DataFrame:
         """Take more signs of life of `known` contributors; from when on whose silences changed (CHANGES)."""
+        early = self._unplaced(signs.spans)
         self.gaps, changes = heard(self.gaps, signs, known, least)
-        return changes
+        return pl.concat([changes, early]) if early.height else changes
+
+    def _unplaced(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """The first sign of life of each contributor that may be in a silence that was let go of (CHANGES)."""
+        early = spans.filter(pl.col("first") < max(self.since.values(), default=BEGINNING))
+        if early.is_empty():
+            return _NOTHING
+        since = pl.DataFrame(list(self.since.items()), schema=CHANGES, orient="row").rename({"at": "since"})
+        silent = self.gaps.group_by("contributor").agg(pl.col("start").min())
+        known = early.join(since, on="contributor").join(silent, on="contributor", how="left")
+        found = known.filter(pl.col("first") < pl.min_horizontal("since", "start"))
+        return found.select("contributor", at="first")
 
     def measure(
         self,
@@ -183,12 +211,15 @@ class AlertMemory:
 
     def forget(self, before: int) -> None:
         """Let go of what is too long ago to matter."""
+        given = self.intervals.filter(pl.col("end") <= before, pl.col("reason").is_not_null()).select(REASONS.names())
+        self.reasons = pl.concat([self.reasons, given]).sort("start").unique("contributor", keep="last")
         self.intervals = self.intervals.filter(pl.col("end").is_null() | (pl.col("end") > before))
         self.pieces = self.pieces.filter(pl.col("window_start") >= before)
         self.held = self.held.filter(pl.col("at") >= before)
         self.gaps = self.gaps.filter(pl.col("end").is_null() | (pl.col("end") >= before))
         self.since = {path: max(at, before) for path, at in self.since.items()}
-        self.measured = {path: max(at, before) for path, at in self.measured.items()}
+        first = -(-before // MINUTE_US) * MINUTE_US  # of a minute that had begun nothing is left
+        self.measured = {path: max(at, first) for path, at in self.measured.items()}
 
 
 def _whole(parts: list[pl.DataFrame]) -> pl.DataFrame:

@@ -55,6 +55,9 @@ class Evidence:
         paths = sorted(paths)
         parts = sorted({part for path in paths for part in scope.contributors[path]})
         memory.load(self.query, parts, first, until, pieces=bool(scope.limits))
+        lasting = [row for row in known if row["resolved_at"] is None or row["resolved_at"] >= first]
+        reasoned = (row["since"] for row in lasting if row["reason"] is not None)
+        memory.explain(self.query, parts, min(reasoned, default=first), first)
         if self.least is not None:
             memory.listen(self.query, parts, first, until, self.least)
         begins: dict[int, list[str]] = {}
@@ -184,7 +187,7 @@ def tried(query: Query, plant: Plant, start: int | None, end: int | None) -> pl.
     if cuts:
         rows, _ = looked_back(evidence, scope, Topology(plant), memory, cuts, moment, {}, horizon)
     rows += overdue_rows(query, plant, max(first, min(accounted.values())), horizon)
-    chattering(rows, [])
+    chattering(rows, {}, {})
     return _framed(
         row
         for row in rows

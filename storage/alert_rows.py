@@ -43,23 +43,25 @@ def told(
     scope: Scope,
     alerts: pl.DataFrame,
     intervals: pl.DataFrame,
+    reasons: pl.DataFrame,
     held: pl.DataFrame,
     known: Mapping[str, Row],
     carried: Collection[tuple[int, str]],
 ) -> list[Row]:
     """Alerts (kpis.alerts.ALERTS) with all that is told of them.
 
-    `known` are the rows of alerts by their ids. Of `carried` keys an alert began longer ago than `intervals` and `held`
-    go back: what is not found there is taken from its row.
+    `reasons` are the last ones given before the intervals. `known` are the rows of alerts by their ids. Of `carried`
+    keys an alert began longer ago than `held` goes back: a value that is not found there is taken from its row.
     """
-    reasons, values, limits = _reasons(scope, alerts, intervals), _values(scope, alerts, held), _limits(scope, alerts)
+    given = _given(scope, alerts, intervals, reasons)
+    values, limits = _values(scope, alerts, held), _limits(scope, alerts)
     rows = []
     for number, row in enumerate(alerts.iter_rows(named=True)):
         rule = scope.plant.alerts[row["rule"]]
         path, since = row["equipment"], row["since"]
         name = alert_id(rule.name, path, since)
         long_ago = known.get(name, {}) if (row["rule"], path) in carried else {}
-        reason = reasons.get(number) or long_ago.get("reason")
+        reason = given.get(number)
         value = values[number] if values[number] is not None else long_ago.get("value")
         limit, target = limits.get((scope.first_alike[row["rule"]], path), (None, None))
         rows.append(
@@ -79,14 +81,14 @@ def told(
     return rows
 
 
-def _reasons(scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame) -> dict[int, str]:
+def _given(scope: Scope, alerts: pl.DataFrame, intervals: pl.DataFrame, reasons: pl.DataFrame) -> dict[int, str]:
     """The last reason given while the condition of an alert about states held, by its place."""
     states = [number for number, rule in enumerate(scope.plant.alerts) if rule.when.kind == "state"]
     rows = alerts.with_row_index("place").filter(pl.col("rule").is_in(states))
     if rows.is_empty():
         return {}
-    reach = scope.reach.of(intervals["contributor"].unique())
-    given = intervals.filter(pl.col("reason").is_not_null()).select("contributor", "start", "end", "reason")
+    given = pl.concat([reasons, intervals.filter(pl.col("reason").is_not_null()).select(reasons.columns)])
+    reach = scope.reach.of(given["contributor"].unique())
     found = rows.select("place", *KEY, "since", "resolved_at").join(reach, on=KEY).join(given, on="contributor")
     over = pl.col("start") < pl.col("resolved_at").fill_null(2**62)
     found = found.filter(pl.col("end") > pl.col("since"), over).sort("start", "contributor")
@@ -121,20 +123,25 @@ def concerned(row: Row, cuts: Mapping[str, int]) -> bool:
     return cut is not None and (row["resolved_at"] is None or row["resolved_at"] >= cut)
 
 
-def chattering(rows: list[Row], known: list[Row]) -> None:
-    """Mark the rows that are at least the third to fire of their rule and equipment within half an hour."""
+def chattering(rows: list[Row], known: Mapping[str, Row], cuts: Mapping[str, int]) -> None:
+    """Mark the rows that are at least the third to fire of their rule and equipment within half an hour.
+
+    `known` are the rows found before, by their ids. What fired before the cut of its equipment is marked as it was:
+    those that fired just before it may be over for so long that they are not known any more.
+    """
     keys = {(row["rule"], row["equipment"]) for row in rows}
-    fired: dict[tuple[str, str], dict[str, int]] = {}
-    for row in (*known, *rows):
+    fired: dict[tuple[str, str], list[int]] = {key: [] for key in keys}
+    for row in (*(row for row in known.values() if not concerned(row, cuts)), *rows):
         key = (row["rule"], row["equipment"])
-        if key in keys and row["fired_at"] is not None and row["state"] != "withdrawn":
-            fired.setdefault(key, {})[row["alert"]] = row["fired_at"]
+        if key in keys and row["fired_at"] is not None:
+            fired[key].append(row["fired_at"])
     for row in rows:
-        at = row["fired_at"]
-        if at is not None:
-            others = fired[row["rule"], row["equipment"]].values()
-            lately = sum(at - CHATTER_WITHIN_US < other <= at for other in others)
-            row["chattering"] = lately >= CHATTER_TIMES
+        at, before = row["fired_at"], known.get(row["alert"])
+        if before is not None and at is not None and at < cuts.get(row["equipment"], at):
+            row["chattering"] = before["chattering"]
+        elif at is not None:
+            others = fired[row["rule"], row["equipment"]]
+            row["chattering"] = sum(at - CHATTER_WITHIN_US < other <= at for other in others) >= CHATTER_TIMES
 
 
 def compared(

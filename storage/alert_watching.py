@@ -62,7 +62,7 @@ class AlertWatching:
             rows.append(row)
             over = episode.resolved_at
             steps.append((row["alert"], "fired", row["fired_at"]) if over is None else (row["alert"], "resolved", over))
-        chattering([row for row in rows if row["resolved_at"] is None], list(self._rows.values()))
+        chattering([row for row in rows if row["resolved_at"] is None], self._rows, {})
         self._rows |= {row["alert"]: row for row in rows}
         lost = [row for row in rows if self._kind(row) == "disconnected"]
         if not lost:
@@ -72,9 +72,10 @@ class AlertWatching:
         return rows, steps, dict(told.iter_rows())
 
     def forget(self, before: int) -> None:
-        """Let go of what was over before an instant (µs)."""
+        """Let go of what was over before an instant (µs), and so long before that it is not needed to find chatter."""
+        last = before - CHATTER_WITHIN_US
         self._rows = {
-            name: row for name, row in self._rows.items() if row["resolved_at"] is None or row["resolved_at"] >= before
+            name: row for name, row in self._rows.items() if row["resolved_at"] is None or row["resolved_at"] >= last
         }
         self._find_lost()
 

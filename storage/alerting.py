@@ -297,7 +297,7 @@ class Alerting:
                 return None
             found, due = self._find(scope, cuts, Moment(horizon, self._minute))
             before = [row for row in self._known.values() if concerned(row, cuts)]
-            chattering(found, [row for row in self._known.values() if not concerned(row, cuts)])
+            chattering(found, self._known, cuts)
             rows, became = compared(before, found, horizon, self._clock())
             more: dict[str, int] = {}
             for by in {row["equipment"] for row in rows if row["rule"] in self._inhibiting}:

@@ -156,6 +156,11 @@ TIMELINES = {
         [RUN, count(5, 1), count(30, 1), count(58, 1)],
         [("silent", "filler", 15, 30), ("silent", "filler", 40, 58)],
     ),
+    "before its first state or count nothing is silent": Timeline(
+        rule("silent", 'silence = "10m"', UNIT_ONLY),
+        [event("status", 0, online=True), state(30, "producing"), count(58, 1)],
+        [("silent", "filler", 40, 58)],
+    ),
     "a silent line is one alert": Timeline(
         rule("silent", 'silence = "10m"'),
         [RUN, other(1, "producing"), state(40, "producing"), other(45, "producing")],
@@ -272,11 +277,34 @@ def test_new_rules_look_at_the_past_and_tell_only_what_is_open(tmp_path: Path) -
     assert alerts_of(db) == ([], [])
 
 
+def test_a_sign_of_life_that_comes_late_ends_a_silence_of_long_ago(tmp_path: Path) -> None:
+    toml = UNITS + rule("silent", 'silence = "10m"', UNIT_ONLY)
+    later = [[count(minute, 1)] for minute in (33, 40, 47)]
+    fill(tmp_path / "kpi", toml, [[RUN, count(30, 1)], *later, [event("status", 15, online=True)]])
+    assert alerts_of(tmp_path / "kpi")[0] == [("silent", "filler", 10, 15), ("silent", "filler", 25, 30)]
+
+
+def test_the_reason_of_what_began_long_ago_is_the_last_one_that_was_not_taken_back(tmp_path: Path) -> None:
+    down = [state(0, "down", reason="jam"), state(10, "down"), state(40, "down", reason="other", id="wrong")]
+    parts = [*([each] for each in down), [event("status", 50, online=True)], [event("retract", 51, target="wrong")]]
+    for number, reason in ((4, "other"), (5, "jam")):
+        fill(tmp_path / str(number), UNITS + STOP, parts[:number])
+        assert [row["reason"] for row in queried(tmp_path / str(number), "FROM alerts")] == [reason]
+
+
 def test_three_within_half_an_hour_chatter(tmp_path: Path) -> None:
     log = [RUN, *(state(5 * n, "down") for n in range(1, 5)), *(state(5 * n + 1, "producing") for n in range(1, 5))]
     fill(tmp_path / "kpi", UNITS + rule("stop", DOWN, UNIT_ONLY), [log])
     found = queried(tmp_path / "kpi", "SELECT chattering FROM alerts ORDER BY since")
     assert [row["chattering"] for row in found] == [False, False, True, True]
+
+
+def test_what_chatters_still_does_when_it_ends_much_later(tmp_path: Path) -> None:
+    stops = [state(2, "down"), state(4, "producing"), state(6, "down"), state(8, "producing"), state(10, "down")]
+    later = [[event("status", minute, online=True)] for minute in (30, 45, 55)]
+    fill(tmp_path / "kpi", UNITS + rule("stop", DOWN, UNIT_ONLY), [[RUN, *stops], *later, [state(59, "producing")]])
+    found = queried(tmp_path / "kpi", "SELECT chattering FROM alerts ORDER BY since")
+    assert [row["chattering"] for row in found] == [False, False, True]
 
 
 def test_times_in_a_text_are_local_and_reasons_have_their_labels(tmp_path: Path) -> None:

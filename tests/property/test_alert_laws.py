@@ -24,8 +24,8 @@ def alerts_of(db: Path) -> pl.DataFrame:
         return reader.query(_MADE)
 
 
-def parts_of(events: list[Event], chance: random.Random) -> list[list[Event]]:
-    cuts = sorted(chance.sample(range(1, len(events)), 5))
+def parts_of(events: list[Event], chance: random.Random, cut: int = 5) -> list[list[Event]]:
+    cuts = sorted(chance.sample(range(1, len(events)), cut))
     return [events[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 
@@ -84,6 +84,36 @@ def test_small_parts_on_time_give_the_same_alerts(seed: int, tmp_path: Path) -> 
         in_time[number - 1 : number + 1] = reversed(in_time[number - 1 : number + 1])
     parts = [in_time[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
     fill(tmp_path / "parts", PLANT + SOON, parts)
+    assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
+
+
+@pytest.mark.parametrize("seed", [pytest.param(9015, id="heard before it had time")])
+def test_many_parts_in_any_order_give_the_same_alerts(seed: int, tmp_path: Path) -> None:
+    events, chance = random_log(seed), random.Random(seed)
+    fill(tmp_path / "whole", PLANT + RULES, [events])
+    fill(tmp_path / "parts", PLANT + RULES, parts_of(chance.sample(events, len(events)), chance, 10))
+    assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(30003, id="a minute of which the beginning was let go of"),
+        pytest.param(30018, id="a reason that was taken back"),
+        pytest.param(30030, id="what explains it begins before what is remembered"),
+        pytest.param(30098, id="equipment whose only event was taken back"),
+        pytest.param(31010, id="a silence that goes back further than what is known of shifts"),
+    ],
+)
+def test_events_that_come_much_later_give_the_same_alerts(seed: int, tmp_path: Path) -> None:
+    """What they change has been let go of."""
+    events, chance = random_log(seed), random.Random(seed)
+    fill(tmp_path / "whole", PLANT + SOON, [events])
+    in_time = sorted(events, key=lambda event: str(event["ts"]))
+    late = chance.sample(range(len(events)), chance.choice((3, 7, 14)))
+    places = [chance.uniform(n, len(events)) if n in late else n for n in range(len(events))]
+    order = [in_time[n] for n in sorted(range(len(events)), key=lambda n: places[n])]
+    fill(tmp_path / "parts", PLANT + SOON, parts_of(order, chance, chance.choice((8, 20, 40))))
     assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
 
 
