@@ -119,6 +119,8 @@ def silence_track(work: Work, mine: pl.DataFrame, plant: Plant) -> pl.DataFrame:
         [
             gaps.select("unit", at=silent_from, silent=pl.lit(value=True)),
             gaps.filter(pl.col("until").is_not_null()).select("unit", at="until", silent=pl.lit(value=False)),
+            # The first one known ends the silence before it: it may be what an open interval is due for.
+            alive.unique("unit", keep="first", maintain_order=True).select("unit", at="ts", silent=pl.lit(value=False)),
         ]
     ).sort("unit", "at")
 

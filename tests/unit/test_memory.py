@@ -137,6 +137,7 @@ AT_THE_HORIZON: dict[str, list[Event]] = {
     "a state": [state(0, "producing"), state(15, "down")],
     "an order": [state(0, "producing"), order(15, "start", "O")],
     "silence": [state(0, "producing"), {**state(15, "down"), "equipment": OTHER}],
+    "a sign of life after silence": [state(0, "producing"), count(18, 1)],
 }
 
 
