@@ -21,7 +21,7 @@ Done = Callable[[int | None], None]
 
 COMMIT_EVERY: Final = 0.01
 """seconds from one commit to the next, at least: what comes meanwhile shares it."""
-MOST_ENTRIES: Final = 8_000
+MOST_ENTRIES: Final = 20_000
 MOST_BYTES: Final = 32 << 20
 PATIENCE: Final = 10.0
 """seconds that an offer waits for room; less than the keepalive of a broker, which would hang up."""

@@ -18,7 +18,7 @@ from storage.store import Store
 
 LOOK_EVERY: Final = 0.5
 """seconds from one look at a snapshot on its way to the next."""
-LOG_MOST: Final = 8 << 20
+LOG_MOST: Final = 12 << 20
 """bytes of the log after which it is brought into the file: what is in it only takes three times as much in memory."""
 SUM_EVERY: Final = 10.0
 """seconds from one production day that is summed to the next: a day of a hundred machines takes 50 to 80 ms."""
