@@ -27,7 +27,7 @@ FLUSH_EVERY: Final = 0.25
 """seconds from one batch to the next, at least, so that a batch holds what came in the meantime."""
 TICK_EVERY: Final = 1.0
 """seconds without events until a batch without any moves the horizon: running figures go on."""
-ENOUGH: Final = 15_000
+ENOUGH: Final = 10_000
 """messages that are worth a batch at once, and the most in one: a backlog is taken in with little memory."""
 MOST_BYTES: Final = 32 << 20
 LOOK_EVERY: Final = 0.2
