@@ -20,6 +20,8 @@ def recalled(con: Connection, ledger: Ledger, memory: Memory, spans: pl.DataFram
     """
     tails = spans.join(ledger.tails(), left_on="equipment", right_on="below").filter(pl.col("low") >= pl.col("tail"))
     unknown = tails.join(memory.since, left_on="equipment", right_on="below", how="anti")
+    if unknown.is_empty():
+        return memory
     inferring = [path for path, item in ledger.plant.equipment.items() if infers_state(item)]
     unknown = unknown.filter(~pl.col("equipment").is_in(inferring)).unique("equipment")
     if unknown.is_empty():

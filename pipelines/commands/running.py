@@ -11,7 +11,7 @@ from pipelines.logs import LogFormat, LogLevel, configure
 _ALLOCATORS: Final = ("DUCKDB_JE_MALLOC_CONF", "_RJEM_MALLOC_CONF")
 """Where the allocators of DuckDB and polars look for their options when they are loaded."""
 _SMALL: Final = "narenas:1,dirty_decay_ms:100,muzzy_decay_ms:0"
-"""Memory that is free goes back to the system soon: the engine has a fifth less, and is hardly slower."""
+"""Memory that is free goes back to the system soon: a tenth to a fifth less, for a tenth of the greatest speed."""
 
 
 def run(

@@ -1,6 +1,7 @@
 """Laws of alerts: only the set of events counts, one open alert per rule and equipment, none before its time."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -65,6 +66,13 @@ def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path)
         assert (name, missing.rows(), more.rows()) == (name, [], [])
 
 
+def same_alerts(folder: Path, rules: str, events: Sequence[Event], parts: Sequence[Sequence[Event]]) -> bool:
+    """Whether a log in parts gives the alerts of the whole log."""
+    for name, log in (("whole", [events]), ("parts", parts)):
+        fill(folder / name, PLANT + rules, log)
+    return alerts_of(folder / "parts").rows() == alerts_of(folder / "whole").rows()
+
+
 @pytest.mark.parametrize(
     "seed",
     [
@@ -76,23 +84,19 @@ def test_any_order_in_any_parts_gives_the_same_alerts(seed: int, tmp_path: Path)
 def test_small_parts_on_time_give_the_same_alerts(seed: int, tmp_path: Path) -> None:
     """Memory goes back some hours only when something changes what began before."""
     events, chance = random_log(seed), random.Random(seed)
-    fill(tmp_path / "whole", PLANT + SOON, [events])
     in_time = sorted(events, key=lambda event: str(event["ts"]))
     cuts = sorted(chance.sample(range(1, len(events)), chance.choice((8, 20, 40))))
     # Some events come a little late.
     for number in chance.sample(range(1, len(events)), len(events) // 20) if seed % 3 == 0 else ():
         in_time[number - 1 : number + 1] = reversed(in_time[number - 1 : number + 1])
     parts = [in_time[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
-    fill(tmp_path / "parts", PLANT + SOON, parts)
-    assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
+    assert same_alerts(tmp_path, SOON, events, parts)
 
 
 @pytest.mark.parametrize("seed", [pytest.param(9015, id="heard before it had time")])
 def test_many_parts_in_any_order_give_the_same_alerts(seed: int, tmp_path: Path) -> None:
     events, chance = random_log(seed), random.Random(seed)
-    fill(tmp_path / "whole", PLANT + RULES, [events])
-    fill(tmp_path / "parts", PLANT + RULES, parts_of(chance.sample(events, len(events)), chance, 10))
-    assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
+    assert same_alerts(tmp_path, RULES, events, parts_of(chance.sample(events, len(events)), chance, 10))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +112,11 @@ def test_many_parts_in_any_order_give_the_same_alerts(seed: int, tmp_path: Path)
 def test_events_that_come_much_later_give_the_same_alerts(seed: int, tmp_path: Path) -> None:
     """What they change has been let go of."""
     events, chance = random_log(seed), random.Random(seed)
-    fill(tmp_path / "whole", PLANT + SOON, [events])
     in_time = sorted(events, key=lambda event: str(event["ts"]))
     late = chance.sample(range(len(events)), chance.choice((3, 7, 14)))
     places = [chance.uniform(n, len(events)) if n in late else n for n in range(len(events))]
     order = [in_time[n] for n in sorted(range(len(events)), key=lambda n: places[n])]
-    fill(tmp_path / "parts", PLANT + SOON, parts_of(order, chance, chance.choice((8, 20, 40))))
-    assert alerts_of(tmp_path / "parts").rows() == alerts_of(tmp_path / "whole").rows()
+    assert same_alerts(tmp_path, SOON, events, parts_of(order, chance, chance.choice((8, 20, 40))))
 
 
 @pytest.mark.parametrize("seed", [101, 105, 121])
