@@ -20,6 +20,8 @@ LOOK_EVERY: Final = 0.5
 """seconds from one look at a snapshot on its way to the next."""
 LOG_MOST: Final = 12 << 20
 """bytes of the log after which it is brought into the file: what is in it only takes three times as much in memory."""
+BACKLOG: Final = 10_000
+"""messages that the store is behind from which on the room of rows that are gone is taken back later."""
 SUM_EVERY: Final = 10.0
 """seconds from one production day that is summed to the next: a day of a hundred machines takes 50 to 80 ms."""
 
@@ -51,6 +53,7 @@ class Upkeep:
         if now < self._look:
             return
         self._look = now + LOOK_EVERY
+        self._store.compacts = self._vitals.behind < BACKLOG
         if now >= self._sum:
             self._sum = now + SUM_EVERY
             self._store.sum_days(1)

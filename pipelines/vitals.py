@@ -33,10 +33,15 @@ class Vitals:
     snapshot_at: datetime | None = None
     flushed: float = field(default_factory=time.monotonic)
 
+    @property
+    def behind(self) -> int:
+        """Messages that the store does not hold yet."""
+        return max(self.reception.last - self.position, 0)
+
     def lag(self) -> tuple[int, float]:
         """Messages that the store does not hold yet, and for how many seconds the oldest one waits."""
-        behind = self.reception.last - self.position
-        if behind <= 0:
+        behind = self.behind
+        if not behind:
             return 0, 0.0
         oldest = self.journal.read(self.position, 1, 1)
         seconds = time.time() - oldest["received_at"][0] / 1e6 if oldest.height else 0.0

@@ -222,3 +222,16 @@ def test_what_cannot_be_written_leaves_nothing_of_its_batch(tmp_path: Path) -> N
     with opened(db, plant) as store:
         assert take_in(store, plant, more).taken == 2
     assert queried(db, "SELECT category FROM stops") == [{"category": "down"}]
+
+
+@pytest.mark.parametrize(("compacts", "groups"), [(True, 1), (False, 4)])
+def test_a_checkpoint_brings_together_what_is_left_of_rows(compacts: bool, groups: int, tmp_path: Path) -> None:
+    with opened(tmp_path / "kpi.duckdb", load_plant(TOML)) as store:
+        con = store.connection
+        con.execute("CREATE TABLE thinned AS FROM range(4 * 122_880) AS t (n)")
+        store.compacts = compacts
+        con.execute("DELETE FROM thinned WHERE n % 8 > 0")
+        store.shorten_log()
+        store.settle()
+        found = con.execute("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('thinned')").fetchall()
+    assert found == [(groups,)]
