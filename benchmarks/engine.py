@@ -29,7 +29,8 @@ def replay(folder: Path, files: list[Path], db: Path) -> tuple[float, float]:
     """Seconds and peak MB of one `oeeflow replay` in a process of its own, all loaded, up to the closed store."""
     code = (
         "import json, re, sys, time; from pathlib import Path; from pipelines.cli import main\n"
-        "import pipelines.replay\n"  # the command does so, after it has read its arguments
+        # The command does both, after it has read its arguments.
+        "from pipelines.allocators import FAST, set_allocators; set_allocators(FAST); import pipelines.replay\n"
         "if __name__ == '__main__':\n"
         "    begin = time.perf_counter()\n"
         "    try:\n"

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from kpis.errors import ConfigError
 from kpis.wording import counted
+from pipelines.allocators import FAST, set_allocators
 from pipelines.times import parse_time
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def replay(
       oeeflow replay plant.toml monday.jsonl tuesday.jsonl.gz --db kpi.duckdb
       oeeflow replay plant.toml day.txt --source mazak --db kpi.duckdb --until 2026-03-02T06:00:00Z
     """
+    set_allocators(FAST)
     from pipelines import replay as engine
 
     zone = engine.read_plant(plant).timezone

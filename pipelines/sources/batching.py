@@ -3,15 +3,19 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import polars as pl
 
 from kpis.errors import SourceError
 from pipelines.sources.chunk import Chunk
 
+MOST_BYTES: Final = 64 << 20
+"""of the events of a chunk, three times what is usual: those with long texts come in smaller chunks."""
+
 
 def even(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
-    """The same events and rejected rows, in chunks of exactly `rows` events but for the last.
+    """The same events and rejected rows, in chunks of exactly `rows` events but for the last and for large ones.
 
     A SourceError that `chunks` raises comes after everything before it.
     """
@@ -23,7 +27,7 @@ def even(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
             while waiting.events.height >= rows:
                 full, waiting = _cut(waiting, rows)
                 yield full
-            if waiting.rejected.height >= rows:
+            if waiting.rejected.height >= rows or waiting.events.estimated_size() > MOST_BYTES:
                 yield waiting
                 waiting = None
     except SourceError as error:
@@ -57,12 +61,12 @@ def _joined(first: Chunk, second: Chunk) -> Chunk:
 
 
 def _cut(chunk: Chunk, rows: int) -> tuple[Chunk, Chunk]:
-    """The first `rows` events with what was rejected among them, and the rest."""
+    """The first `rows` events with what was rejected among them, and the rest; in one piece each column is smaller."""
     head, tail = chunk.events.head(rows), chunk.events.slice(rows)
     end = int(head["line"][-1]) if tail.height else chunk.end
     before = pl.col("line") <= end
     raw = tuple(part for part in chunk.raw if part.end > end)
     return (
-        chunk._replace(events=head, rejected=chunk.rejected.filter(before), end=end),
+        chunk._replace(events=head.rechunk(), rejected=chunk.rejected.filter(before), end=end),
         chunk._replace(events=tail, rejected=chunk.rejected.filter(~before), raw=raw),
     )

@@ -19,7 +19,7 @@ LINE_LIMIT: Final = 1 << 20
 KEPT_OF_LONG_LINE: Final = 64 << 10
 """So many bytes of a line that is too long are kept."""
 
-_PARTS: Final = 4  # blocks of a chunk: what is decoded at a time takes several times its bytes
+_PARTS: Final = 12  # blocks of a chunk: what is decoded at a time takes several times its bytes
 _PIECE: Final = 1 << 16
 _USUAL_LINE: Final = 128
 _LARGEST_BLOCK: Final = 64 << 20
@@ -60,7 +60,7 @@ _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
 def read_blocks(path: Path, start: int, rows: int) -> Iterator[Block]:
-    """Blocks of about a quarter of `rows` lines, after the first `start` lines.
+    """Blocks of about a twelfth of `rows` lines, after the first `start` lines.
 
     Raises SourceError if the file cannot be opened, if it is not compressed as its name says or its compressed data is
     damaged, or, after every line before that point, if it is cut off.

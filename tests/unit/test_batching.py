@@ -8,7 +8,7 @@ import pytest
 
 from kpis.errors import SourceError
 from kpis.events import EVENTS, REJECTED
-from pipelines.sources.batching import ahead, even
+from pipelines.sources.batching import MOST_BYTES, ahead, even
 from pipelines.sources.chunk import Chunk
 
 
@@ -25,6 +25,12 @@ def lines_of(chunks: Iterator[Chunk]) -> list[list[int]]:
 def test_chunks_of_any_size_become_even() -> None:
     given = iter([chunk(1, 3), chunk(4, 5), chunk(9, 1)])
     assert lines_of(even(given, 4)) == [[1, 2, 3, 4], [5, 6, 7, 8], [9]]
+
+
+def test_events_with_long_texts_come_in_smaller_chunks() -> None:
+    long = chunk(1, 20).events.with_columns(details=pl.lit("x" * (MOST_BYTES // 10)) + pl.col("line").cast(pl.String))
+    given = [Chunk(part, REJECTED.to_frame(), int(part["line"][-1]), 0) for part in long.iter_slices(2)]
+    assert [one.events.height for one in even(iter(given), 1000)] == [10, 10]
 
 
 def test_the_next_chunk_is_read_while_one_is_worked_on() -> None:
