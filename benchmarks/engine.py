@@ -63,6 +63,7 @@ def throughput(folder: Path, events: int, rounds: int, report: Report) -> None:
     generate.write_lines(frame, lines)
     seconds: dict[str, list[float]] = {}
     peaks: dict[str, list[float]] = {}
+    windows: list[float] = []
     for _ in range(rounds):
         for name, file in (("parquet", parquet), ("lines", lines)):
             took, peak = replay(folder, [file], fresh(folder / f"{name}.duckdb"))
@@ -70,8 +71,9 @@ def throughput(folder: Path, events: int, rounds: int, report: Report) -> None:
             peaks.setdefault(name, []).append(peak)
         seconds.setdefault("append", []).append(bare_append(frame, folder / "parquet.duckdb", folder / "bare.duckdb"))
         seconds.setdefault("query", []).append(one_query(parquet))
-    windows = dict_windows(parquet)
+        windows.append(dict_windows(parquet))
     rate = {name: events / statistics.median(taken) for name, taken in seconds.items()}
+    rate["windows"] = statistics.median(windows)
     report.table(
         f"{events:,} events of {MACHINES} machines over a day, median of {rounds}",
         ("what", "events/s", "to reach", "peak MB"),
@@ -80,11 +82,11 @@ def throughput(folder: Path, events: int, rounds: int, report: Report) -> None:
             ("replay of JSON lines", rate["lines"], "300,000", statistics.median(peaks["lines"])),
             ("bare DuckDB append of the same frames", rate["append"], "", None),
             ("one polars query, nothing stored", rate["query"], "", None),
-            ("bytewax tumbling windows over dict rows", windows, "", None),
+            ("bytewax tumbling windows over dict rows", rate["windows"], "", None),
         ],
     )
     report.ratio("Parquet replay ÷ bare append", rate["parquet"] / rate["append"], "at least 0.6")
-    report.ratio("Parquet replay ÷ bytewax windows", rate["parquet"] / windows, "at least 5")
+    report.ratio("Parquet replay ÷ bytewax windows", rate["parquet"] / rate["windows"], "at least 5")
 
 
 def growth(folder: Path, daily: int, report: Report) -> None:
