@@ -1,5 +1,6 @@
 """A replay killed at any moment and started again ends as if nothing had happened."""
 
+import os
 import random
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from kpis.plant import load_plant
 from tests.engine import dump, opened, queried, unequal
 
 ROOT = Path(__file__).parents[2]
-KILLS = 15
+KILLS = int(os.environ.get("OEEFLOW_REPLAY_KILLS", "10"))
 FILES, ROWS = 30, 5_000
 MACHINES = tuple(f"acme/ulm/line-{n % 3}/machine-{n}" for n in range(12))
 BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)

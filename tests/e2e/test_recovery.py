@@ -23,7 +23,7 @@ from storage.snapshots import publish, snapshots
 from tests.engine import dump, queried, unequal
 from tests.journalled import checkpoint_often, fill, journalled, kept, now, opened, reached, start
 
-KILLS = int(os.environ.get("OEEFLOW_CHECKPOINT_KILLS", "15"))
+KILLS = int(os.environ.get("OEEFLOW_CHECKPOINT_KILLS", "8"))
 FLIPS = int(os.environ.get("OEEFLOW_FLIPS", "4"))
 MESSAGES = 400
 Rows = dict[str, pl.DataFrame]

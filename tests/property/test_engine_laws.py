@@ -31,8 +31,8 @@ laws = settings(
     phases=list(Phase) if THOROUGH else [Phase.generate],  # to shrink a case takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-SEEDS = range(200 if THOROUGH else 6)
-FEW_SEEDS = range(60 if THOROUGH else 3)
+SEEDS = range(200 if THOROUGH else 4)
+FEW_SEEDS = range(60 if THOROUGH else 2)
 COARSE = ("hour", "shift", "day", "order")
 
 

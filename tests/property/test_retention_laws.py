@@ -19,8 +19,8 @@ from tests.strategies import Case, duplicated, random_case, shuffled, split
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(120 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 6)
-FEW_SEEDS = range(60 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 4)
+SEEDS = range(120 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 3)
+FEW_SEEDS = range(60 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 2)
 
 
 def parted(seed: int, size: int = 70) -> tuple[Case, int, list[list[Event]], list[list[Event]]]:
