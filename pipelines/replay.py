@@ -32,7 +32,7 @@ from storage.writer import Position
 
 _DAYS_AT_ONCE: Final = 14
 """production days summed in one transaction: few enough for little memory"""
-_EVENTS: Final = 2_000_000
+_EVENTS: Final = 4_000_000
 """events from one checkpoint to the next: what is in the log only is in memory as well"""
 
 
