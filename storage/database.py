@@ -12,7 +12,7 @@ from kpis.errors import StorageError, StoreLockedError
 
 WRITER_THREADS = 1  # a thread more costs a third more work for the same append, and the accounts want the other core
 READER_THREADS = 2
-WRITER_MEMORY = "224MB"  # beyond what a batch needs it only keeps blocks of the file
+WRITER_MEMORY = "320MB"
 READER_MEMORY = "1GB"
 
 

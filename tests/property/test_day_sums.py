@@ -55,7 +55,7 @@ def different(db: Path) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_late_events_change_days_that_were_summed(tmp_path: Path, seed: int) -> None:
     case, rng = random_case(seed + 7000, 60), Random(seed)
     horizon = compute(case.plant_toml, case.events).horizon_us + rng.choice((6, 9, 40)) * DAY_US

@@ -58,7 +58,7 @@ def some_events(chance: random.Random, engine: Engine, number: int) -> list[Even
     ]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_every_alert_that_fired_is_delivered_or_dead(seed: int, tmp_path: Path) -> None:
     chance, engine = random.Random(seed), Engine(tmp_path / "kpi.duckdb")
     post, firing, number = Post(chance, engine), set[str](), 0

@@ -30,7 +30,7 @@ def parts_of(events: list[Event], size: int) -> list[list[Event]]:
     return [events[n : n + size] for n in range(0, len(events), size)]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_store_kept_open_gives_what_one_opened_for_each_part_gives(seed: int, tmp_path: Path) -> None:
     case = random_case(seed + 300, 60)
     parts = parts_of(in_time(case.events), 8)
