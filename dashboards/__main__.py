@@ -25,6 +25,7 @@ _SETTINGS: Final = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": "false",
     "runner.magicEnabled": "false",
+    "runner.postScriptGC": "false",  # a whole collection after every refresh costs a fifth of it
     "logger.level": "warning",
     "logger.hideWelcomeMessage": "true",
 }

@@ -1,6 +1,6 @@
 """What the live pages show at one moment, read at once: states in force, KPI rows, open matters."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,13 +46,17 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class _Settled:
+class Settled:
     """Hours, from the first to before the last, that stay as they are while the last change is the same one."""
 
     plant: Plant
     change: int
     first: int
     last: int
+
+    def after(self, before: "Settled | None") -> int:
+        """From when on has to be read what was read `before` this."""
+        return self.last if before == self else self.first
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Board:
     plant: Plant
     first: int
     horizon: int
-    settled: _Settled
+    settled: Settled
     current: pl.DataFrame
     contributors: pl.DataFrame
     last: pl.DataFrame
@@ -95,6 +99,11 @@ class Board:
     def machines(self) -> dict[str, Row]:
         """What every equipment with own events is doing."""
         return {row["equipment"]: row for row in self.current.iter_rows(named=True)}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What reasons are called."""
+        return {name: reason.label for name, reason in self.plant.reasons.items()}
 
     @cached_property
     def _givers(self) -> dict[str, tuple[list[str], list[str]]]:
@@ -129,9 +138,16 @@ class Board:
 
     def machines_of(self, line: str) -> list[str]:
         """The machines of a line, as they stand in the plant file, then by name."""
-        order = {path: at for at, path in enumerate(_declared(self.plant))}
+        order = self._declared
         inside = (path for path in self.machines if path == line or path.startswith(f"{line}/"))
         return sorted(inside, key=lambda path: (order.get(path, len(order)), path))
+
+    @cached_property
+    def _declared(self) -> dict[str, int]:
+        """Paths by their order in the plant file, which is the way of the pieces more often than the alphabet is."""
+        places = {path: self.plant.text.find(f'equipment."{path}"') for path in self.plant.equipment}
+        found = sorted((path for path, place in places.items() if place >= 0), key=places.__getitem__)
+        return {path: at for at, path in enumerate(found)}
 
     def standing(self, path: str) -> Standing | None:
         """What an equipment is doing; None while none of its machines has told anything."""
@@ -145,10 +161,32 @@ class Board:
         reasons = {row["reason_label"] or row["reason"] for row in same} - {None}
         return Standing(worst, oldest, ", ".join(sorted(reasons)) or None, len(same), len(rows))
 
-    def row(self, frame: pl.DataFrame, path: str) -> Row | None:
-        """The row of an equipment in one of the frames that have one each."""
-        found = frame.filter(pl.col("equipment") == path)
-        return None if found.is_empty() else found.row(-1, named=True)
+    @cached_property
+    def last_of(self) -> dict[str, Row]:
+        """The row of each equipment in `last`."""
+        return {row["equipment"]: row for row in self.last.iter_rows(named=True)}
+
+    @cached_property
+    def shift_of(self) -> dict[str, Row]:
+        """The row of each equipment in `shifts`."""
+        return {row["equipment"]: row for row in self.shifts.iter_rows(named=True)}
+
+    @cached_property
+    def _hours_of(self) -> dict[tuple[object, ...], pl.DataFrame]:
+        return self.hours.partition_by("equipment", as_dict=True)
+
+    @cached_property
+    def _time_of(self) -> dict[tuple[object, ...], pl.DataFrame]:
+        return self.time.partition_by("equipment", as_dict=True)
+
+    def hours_of(self, path: str) -> pl.DataFrame:
+        """The rows of an equipment in `hours`."""
+        return self._hours_of.get((path,), self.hours.clear())
+
+    def time_of(self, path: str) -> pl.DataFrame:
+        """The rows in `time` of the machines whose time makes the figures of an equipment."""
+        found = [self._time_of[(machine,)] for machine in self.timed_by(path) if (machine,) in self._time_of]
+        return pl.concat(found) if found else self.time.clear()
 
     def target(self, path: str, kpi: str) -> float | None:
         """The target of an equipment for a KPI; for a line without its own that of the machine that makes its time."""
@@ -169,9 +207,8 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
     now, definition = extent.horizon, plant.oee_definition
     contributors = boards.contributors(reader)
     first, told = (now // HOUR_US - HOURS + 1) * HOUR_US, (now - plant.least_grace_us) // HOUR_US * HOUR_US
-    settled = _Settled(plant, boards.last_change(reader), first, max(first, told))
-    kept = before if before is not None and before.settled == settled else None
-    since = settled.first if kept is None else settled.last
+    settled = Settled(plant, boards.last_change(reader), first, max(first, told))
+    since = settled.after(before.settled if before else None)
     # The last sliding window is the one that the horizon is in or at the end of.
     length, step = plant.sliding_length_us, plant.sliding_step_us
     start = -(-now // step) * step - length
@@ -189,9 +226,9 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
         asked_unclassified = asking.submit(boards.unclassified, reader, now - HOURS * HOUR_US)
         asked_alerts = asking.submit(reader.alerts, Selection(), state="firing")
     hours, time = asked_hours.result(), asked_time.result()
-    if kept is not None:
-        hours = pl.concat([kept.hours.filter(pl.col("window_start").cast(pl.Int64) < since), hours])
-        time = pl.concat([kept.time.filter(pl.col("hour").cast(pl.Int64) < since), time])
+    if before is not None and since > settled.first:
+        hours = pl.concat([before.hours.filter(pl.col("window_start").cast(pl.Int64) < since), hours])
+        time = pl.concat([before.time.filter(pl.col("hour").cast(pl.Int64) < since), time])
     return Board(
         plant,
         extent.first,
@@ -220,9 +257,3 @@ def _in_force(shifts: pl.DataFrame, now: int) -> pl.DataFrame:
     ranked = shifts.with_columns(_rank=pl.when(in_shift & holds).then(2).when(in_shift).then(1).otherwise(0))
     ordered = ranked.sort("equipment", "_rank", "window_start")
     return ordered.group_by("equipment", maintain_order=True).last().drop("_rank")
-
-
-def _declared(plant: Plant) -> Iterable[str]:
-    """Paths in the order of the plant file, which is the way of the pieces more often than the alphabet is."""
-    places = {path: plant.text.find(f'equipment."{path}"') for path in plant.equipment}
-    return sorted((path for path, place in places.items() if place >= 0), key=places.__getitem__)

@@ -4,17 +4,14 @@ A specification never changes, only its rows do: so a browser keeps the chart an
 milliseconds, with ticks of their own, since a browser knows neither the plant's time zone nor its clock changes.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
 from dashboards import texts
 from dashboards import texts_alert_load as load_words
-from dashboards.board import HOUR_US, micros
+from dashboards.board import HOUR_US
 from dashboards.theme import LOOKS, SHOWN
-from kpis.formats import clock, duration
+from kpis.formats import clock
 from storage.alert_views import ACCEPTABLE, MANAGEABLE
 
 Spec = dict[str, Any]
@@ -335,31 +332,3 @@ def ticks(start: int, end: int, zone: ZoneInfo) -> list[dict[str, Any]]:
     step = next((step for step in _STEPS_US if (end - start) / step <= _TICKS), _STEPS_US[-1])
     first = -(-start // step) * step
     return [{"kind": "tick", "x": at // 1_000, "label": clock(at, zone)} for at in range(first, end + 1, step)]
-
-
-def timeline_rows(timeline: pl.DataFrame, lanes: list[str], start: int, end: int, zone: ZoneInfo) -> pl.DataFrame:
-    """Rows for TIMELINE: the intervals of these machines between two instants, cut to them."""
-    rows: list[dict[str, Any]] = ticks(start, end, zone)
-    for row in timeline.iter_rows(named=True):
-        first, last = micros(row["start"]) or start, micros(row["end"]) or end
-        look = LOOKS[row["account"]]
-        rows.append(
-            {
-                "kind": "state",
-                "lane": row["equipment"].rsplit("/", 1)[-1],
-                "place": lanes.index(row["equipment"]),
-                "x": max(first, start) // 1_000,
-                "x2": min(last, end) // 1_000,
-                "account": row["account"],
-                "height": look.height,
-                "state": texts.STATES[row["account"]],
-                "reason": row.get("label") or row["reason"] or "",
-                "time": f"{clock(first, zone)} to {clock(last, zone)}, {duration(last - first)}",
-                "work": " · ".join(filter(None, (row["shift"], row["order"], row["product"]))),
-            }
-        )
-    return _frame(rows)
-
-
-def _frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), infer_schema_length=None)

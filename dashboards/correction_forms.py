@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import cards, charts, corrections, effects, reading, texts
 from dashboards import texts_correcting as words
+from dashboards import timeline as states
 from dashboards.board import Board, Row, micros
 from dashboards.corrections import CATEGORIES, Correction, Event, Ruling
 from dashboards.door import Door
@@ -67,8 +68,9 @@ def told(board: Board, stretch: Row) -> None:
     st.html(cards.strip(stretch["equipment"], facts))
     first, last = start - _AROUND_US, min(end + _AROUND_US, board.horizon)
     asked = Selection(stretch["equipment"], None, first, last)
-    timeline = reading.read(("around", asked), lambda reader: reader.timeline(asked), keep_s=reading.KEEP_S)
-    rows = charts.timeline_rows(timeline, [stretch["equipment"]], first, last, board.zone)
+    timeline = reading.read(("around", asked), lambda reader: reader.timeline(asked))
+    shown = states.told(timeline, board.labels, board.zone)
+    rows = states.rows(shown, [stretch["equipment"]], first, last, board.zone)
     st.vega_lite_chart(rows, charts.TIMELINE, width="stretch", theme=None, alt=words.AROUND, key="around")
 
 

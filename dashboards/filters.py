@@ -42,7 +42,7 @@ def where_and_when(board: Board) -> tuple[Slice, Sequence["st.delta_generator.De
 
 def _there(chosen: Slice) -> dict[str, list[str]]:
     days = replace(chosen, shifts=())
-    return reading.read(("choices", days), lambda reader: slices.choices(reader, days), keep_s=60)
+    return reading.past(("choices", days), lambda reader: slices.choices(reader, days))
 
 
 def equipment(board: Board) -> str:
@@ -72,9 +72,7 @@ def shift(board: Board, path: str, first: date, last: date, key: str, title: str
 
     It is named as everywhere, `2026-03-24/late`, so that the address leads to the same one next year.
     """
-    known = reading.read(
-        ("worked", path, first, last), lambda reader: slices.worked(reader, path, first, last), keep_s=60
-    )
+    known = reading.past(("worked", path, first, last), lambda reader: slices.worked(reader, path, first, last))
     if st.session_state.get(key) not in (None, *known):
         st.session_state[key] = None
     return st.selectbox(title, known, index=0 if known else None, key=key, bind="query-params")
@@ -97,7 +95,7 @@ def _first(board: Board) -> int:
 def _days(board: Board, path: str, period: str) -> tuple[date, date, tuple[str, ...]]:
     last = today(board, path)
     if period == "shift":
-        row = board.row(board.shifts, path)
+        row = board.shift_of.get(path)
         if row is not None and row["shift"] is not None:
             day, _, name = str(row["shift"]).partition("/")
             return date.fromisoformat(day), date.fromisoformat(day), (name,)

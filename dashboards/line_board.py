@@ -1,21 +1,18 @@
 """One line live: its hours against target, its order, its rate, and what its machines did."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from dashboards import charts, texts
+from dashboards import timeline as states
 from dashboards.board import HOUR_US, Board, Row, micros
-from kpis.formats import clock
-from storage import boards, hours
+from dashboards.lines import RATE_MINUTES, Lines, at_work, started
+from storage import hours
 from storage.grains import MINUTE_US
 from storage.hours import HourRow
-from storage.reader import Reader
-from storage.selection import Selection
 
-RATE_MINUTES: Final = 5
 _NAMES: Final = {**texts.STEPS, **texts.STATES}
 _LOSSES: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
 
@@ -40,25 +37,32 @@ class Order:
 
 @dataclass(frozen=True)
 class LineBoard:
-    """What the page of a line needs beside the board: its timeline, also as rows of its chart, pieces by five minutes,
-    and its order."""
+    """What the page of a line needs beside the board: `lanes` are the rows of its timeline, `spent` the µs of each
+    account in it, `rate` the rows of its pieces by minutes, none where nothing was counted."""
 
-    start: int
-    timeline: pl.DataFrame
     lanes: pl.DataFrame
-    pieces: pl.DataFrame
+    spent: dict[str, int]
+    rate: pl.DataFrame
     order: Order | None
 
 
-def load(reader: Reader, board: Board, path: str, hours: int) -> LineBoard:
-    """Read what a line did in the last hours. Raises StorageError as the reader does."""
-    start = board.horizon - hours * HOUR_US
-    inside = Selection(path if path in board.machines else f"{path}/*", None, start, board.horizon)
-    timeline = reader.timeline(inside).join(_labels(board), on="reason", how="left")
-    lanes = charts.timeline_rows(timeline, board.machines_of(path), start, board.horizon, board.zone)
-    counted = board.counted_by(path)
-    pieces = boards.pieces_by_minutes(reader, counted, start // MINUTE_US * MINUTE_US, board.horizon, RATE_MINUTES)
-    return LineBoard(start, timeline, lanes, pieces, _order(reader, board, path))
+def of_line(lines: Lines, board: Board, path: str, hours: int) -> LineBoard:
+    """What a line did in the last hours, at most 24."""
+    start, machines = board.horizon - hours * HOUR_US, board.machines_of(path)
+    parts = board.once("timelines", lambda: lines.timeline.partition_by("equipment", as_dict=True))
+    found = [parts[(machine,)] for machine in machines if (machine,) in parts]
+    until = pl.col("end").cast(pl.Int64)
+    timeline = pl.concat(found or [lines.timeline.clear()]).filter(until > start)
+    mine = timeline.filter(pl.col("equipment").is_in(board.timed_by(path)))
+    spent = mine.group_by("account").agg((until - pl.col("start").cast(pl.Int64).clip(start)).sum())
+    counted = pl.col("equipment").is_in(board.counted_by(path)) & (pl.col("window_start").cast(pl.Int64) >= start)
+    pieces = lines.pieces.filter(counted).group_by("window_start").agg(pl.col("pieces").sum()).sort("window_start")
+    return LineBoard(
+        states.rows(timeline, machines, start, board.horizon, board.zone),
+        dict(spent.iter_rows()),
+        _rate(pieces, mine, board, start),
+        _order(lines, board, path),
+    )
 
 
 def hour_rows(board: Board, path: str) -> list[HourRow]:
@@ -67,59 +71,62 @@ def hour_rows(board: Board, path: str) -> list[HourRow]:
 
 
 def _hour_rows(board: Board, path: str) -> list[HourRow]:
-    first, last = _bounds(board, board.row(board.shifts, path))
+    first, last = _bounds(board, board.shift_of.get(path))
 
     def inside(start: str) -> pl.Expr:
         return pl.col(start).cast(pl.Int64).is_between(first // HOUR_US * HOUR_US, last - 1)
 
-    time = board.time.filter(pl.col("equipment").is_in(board.timed_by(path)), inside("hour"))
-    made = board.hours.filter(pl.col("equipment") == path, inside("window_start"))
+    time, made = board.time_of(path).filter(inside("hour")), board.hours_of(path).filter(inside("window_start"))
     return hours.hour_rows(time, made, board.plant, board.target(path, "oee"), _NAMES)
 
 
-def rate_rows(line: LineBoard, board: Board, path: str) -> list[dict[str, Any]]:
+def _rate(pieces: pl.DataFrame, timeline: pl.DataFrame, board: Board, start: int) -> pl.DataFrame:
     """Pieces per minute in steps, and the ideal rate of the product in force on the machine that sets the pace."""
-    step = RATE_MINUTES * MINUTE_US
-    summed = line.pieces.group_by("window_start", maintain_order=True).agg(pl.col("pieces").sum())
-    rows: list[dict[str, Any]] = []
-    for at, pieces in summed.iter_rows():
-        start = micros(at) or 0
-        end = min(start + step, board.horizon)
-        rate = pieces * MINUTE_US / (end - start) if end > start else 0.0
-        time = f"{clock(start, board.zone)} to {clock(end, board.zone)}"
-        rows.append(
-            {"kind": "rate", "x": start // 1_000, "x2": end // 1_000, "rate": rate, "told": f"{rate:.1f}", "time": time}
-        )
-    return rows + list(_ideal(line, board, path))
+    if pieces.is_empty():
+        return pieces
+    begin, step = pl.col("window_start").cast(pl.Int64), RATE_MINUTES * MINUTE_US
+    end = pl.min_horizontal(begin + step, board.horizon)
+    made = pieces.select(
+        kind=pl.lit("rate"),
+        x=begin // 1_000,
+        x2=end // 1_000,
+        rate=pl.col("pieces") * MINUTE_US / pl.max_horizontal(end - begin, 1),
+        time=pl.format("{} to {}", states.clock(begin, board.zone), states.clock(end, board.zone)),
+    ).with_columns(told=pl.col("rate").round(1).cast(pl.String))
+    ticks = pl.DataFrame(charts.ticks(start, board.horizon, board.zone))
+    return pl.concat([made, _ideal(timeline, board, start), ticks], how="diagonal")
 
 
-def _ideal(line: LineBoard, board: Board, path: str) -> Iterator[dict[str, Any]]:
-    timed = board.timed_by(path)
-    mine = line.timeline.filter(pl.col("equipment").is_in(timed[:1])) if len(timed) == 1 else line.timeline.clear()
-    for row in mine.filter(pl.col("account").is_in(["producing", *_LOSSES])).iter_rows(named=True):
-        cycle = board.plant.ideal_cycle_us(row["equipment"], row["product"])
-        start, end = max(micros(row["start"]) or 0, line.start), micros(row["end"]) or board.horizon
-        rate = MINUTE_US / cycle if cycle else None
-        yield {"kind": "ideal", "x": start // 1_000, "x2": end // 1_000, "rate": rate}
+def _ideal(timeline: pl.DataFrame, board: Board, start: int) -> pl.DataFrame:
+    path = timeline["equipment"].first() if timeline["equipment"].n_unique() == 1 else None
+    shown = timeline.filter(pl.col("account").is_in(["producing", *_LOSSES]), pl.col("equipment") == path)
+    cycles = {product: board.plant.ideal_cycle_us(str(path), product) for product in shown["product"].unique()}
+    rates = {product: MINUTE_US / cycle for product, cycle in cycles.items() if cycle}
+    return shown.select(
+        kind=pl.lit("ideal"),
+        x=pl.col("start").cast(pl.Int64).clip(start) // 1_000,
+        x2=pl.col("end").cast(pl.Int64) // 1_000,
+        rate=pl.col("product").replace_strict(rates, default=None, return_dtype=pl.Float64),
+    )
 
 
-def _order(reader: Reader, board: Board, path: str) -> Order | None:
-    machine = next((board.machines[one] for one in board.timed_by(path) if one in board.machines), None)
-    if machine is None or machine["order"] is None:
+def _order(lines: Lines, board: Board, path: str) -> Order | None:
+    row = at_work(board, path)
+    if row is None:
         return None
-    started = micros(machine["run_start"]) or 0
-    told = boards.ordered(reader, [started]).filter(pl.col("order") == machine["order"])
-    quantity = told["quantity"].max() if not told.is_empty() else None
-    good = boards.run_good(reader, board.counted_by(path), machine["order"], started)
-    last = board.row(board.last, path)
+    order, begun = row["order"], started(row)
+    told = pl.col("order") == order, pl.col("run_start").cast(pl.Int64) == begun
+    quantity = lines.ordered.filter(*told)["quantity"].max()
+    good = sum(lines.good.get((machine, order, begun), 0) for machine in board.counted_by(path))
+    last = board.last_of.get(path)
     pace = last["good"] / board.plant.sliding_length_us if last else 0.0
     left = max(int(quantity) - good, 0) if isinstance(quantity, int) else None
-    product = board.plant.products.get(machine["product"] or "")
+    product = board.plant.products.get(row["product"] or "")
     return Order(
-        machine["order"],
-        machine["product"],
+        order,
+        row["product"],
         product.label if product else None,
-        started,
+        begun,
         quantity if isinstance(quantity, int) else None,
         good,
         board.horizon + round(left / pace) if left is not None and pace > 0 else None,
@@ -130,11 +137,3 @@ def _bounds(board: Board, shift: Row | None) -> tuple[int, int]:
     if shift is not None and shift["shift"] is not None:
         return micros(shift["window_start"]) or 0, micros(shift["window_end"]) or 0
     return board.horizon - 7 * HOUR_US, board.horizon
-
-
-def _labels(board: Board) -> pl.DataFrame:
-    known = board.plant.reasons
-    return pl.DataFrame(
-        {"reason": list(known), "label": [reason.label for reason in known.values()]},
-        schema={"reason": pl.String, "label": pl.String},
-    )

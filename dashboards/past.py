@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final
 
 import polars as pl
 import streamlit as st
@@ -12,8 +11,6 @@ from dashboards.board import Board, Row
 from storage import slices
 from storage.reader import Reader
 from storage.slices import Slice
-
-KEEP_S: Final = 30
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def by_day(chosen: Slice, definition: str) -> Question:
 
 def answer(question: Question) -> pl.DataFrame:
     """What the store answers, or answered a short time ago. Raises StorageError."""
-    return reading.read(question.key, question.compute, keep_s=KEEP_S)
+    return reading.past(question.key, question.compute)
 
 
 def selected(board: Board, title: str, questions: Questions) -> Past | None:
@@ -62,7 +59,7 @@ def selected(board: Board, title: str, questions: Questions) -> Past | None:
     frame.head(title, board, board.plant.name)
     chosen, definition = filters.chosen(board), filters.definition(board)
     for question in questions(chosen, definition):
-        reading.ahead(question.key, question.compute, keep_s=KEEP_S)
+        reading.ahead(question.key, question.compute)
     found = answer(whole(chosen, definition))
     if found.is_empty():
         st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))

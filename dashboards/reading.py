@@ -16,6 +16,9 @@ from typing import Final, TypeVar, cast
 import streamlit as st
 
 from dashboards.board import Board, load
+from dashboards.latest import Latest
+from dashboards.lines import Lines
+from dashboards.lines import load as lines_of
 from kpis.errors import OeeflowError, StorageError
 from kpis.plant import Plant, load_plant
 from storage.places import Places
@@ -26,8 +29,12 @@ REFRESH_S: Final = 5
 KEEP_S: Final = 2
 """Seconds for which an answer is good enough: so the store is asked no more often by many viewers than by a few, and
 what a page shows when it renews itself is less than three seconds old."""
+PAST_S: Final = 30
+"""The same for sums of the past, which hardly change."""
 _KEPT: Final = 64
 _LOOK_EVERY_S: Final = 1.0
+_LOOKING_S: Final = 2 * REFRESH_S
+"""seconds after which nobody looks any more who does not ask again"""
 _AT_ONCE: Final = 4
 """questions asked ahead at a time, of all pages together"""
 
@@ -50,11 +57,16 @@ class Store:
         self._lock = threading.Lock()
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
         self._asking: dict[Hashable, threading.Lock] = {}
+        self._behind: set[Hashable] = set()
         self._version: Hashable = None
         self._looked = -math.inf
         self._asker = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ahead")
+        self._board: Latest[Board | None] = Latest(self._newer, KEEP_S, _LOOKING_S)
+        self._board_version: Hashable = None
+        self._lines: Lines | None = None
+        self._lines_asked = -math.inf
 
-    def read(self, key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
+    def read(self, key: Hashable, compute: Callable[[Reader], Value], keep_s: float = KEEP_S) -> Value:
         """What `compute` makes of the store, or what it made for the same key and version, or less than `keep_s` ago.
 
         Who asks for the same at the same time waits for the one answer. Raises StorageError.
@@ -70,27 +82,57 @@ class Store:
             self._keep(key, known)
         return cast(Value, known.value)  # a key belongs to one question
 
-    def ahead(self, key: Hashable, compute: Callable[[Reader], object], keep_s: float = 0) -> None:
-        """Begin to ask what `read` is about to be asked: then it waits for this answer, or has it already.
+    def past(self, key: Hashable, compute: Callable[[Reader], Value], keep_s: float = PAST_S) -> Value:
+        """The same for sums of the past, which hardly change: `keep_s` is longer, and nobody waits who looked just now.
+
+        Who asks again when an answer is a little older is given it once more, while the store is asked anew.
+        """
+        with self._lock:
+            known = self._answers.get(key)
+        if known is None or not 0 < time.monotonic() - known.at - keep_s < _LOOKING_S:
+            return self.read(key, compute, keep_s)
+        self.ahead(key, compute, keep_s)
+        return cast(Value, known.value)
+
+    def ahead(self, key: Hashable, compute: Callable[[Reader], object], keep_s: float = PAST_S) -> None:
+        """Begin to ask what `read` or `past` is about to be asked: then it waits for this answer, or has it already.
 
         So a page asks all its questions at once, and the engine answers several at a time.
         """
+        with self._lock:
+            if key in self._behind:
+                return
+            self._behind.add(key)
 
         def ask() -> None:
-            with suppress(OeeflowError):  # `read` asks again, and says so
-                self.read(key, compute, keep_s)
+            try:
+                with suppress(OeeflowError):  # `read` asks again, and says so
+                    self.read(key, compute, keep_s)
+            finally:
+                with self._lock:
+                    self._behind.discard(key)
 
         self._asker.submit(ask)
-
-    def last(self, key: Hashable) -> object:
-        """The last answer to a question, however old; None: there is none."""
-        with self._lock:
-            known = self._answers.get(key)
-        return None if known is None else known.value
 
     def ask(self, compute: Callable[[Reader], Value]) -> Value:
         """What `compute` makes of the store now; nothing is kept. Raises StorageError."""
         return compute(self._reader)
+
+    def plant(self) -> Plant:
+        """The plant that the store was filled with. Raises StorageError for an empty store."""
+        return _plant(self.read("plant", Reader.plant_text))
+
+    def board(self) -> Board | None:
+        """The board of this moment, kept new as long as somebody looks; None while nothing is accounted.
+
+        Raises StorageError.
+        """
+        return self._board.get()
+
+    def lines(self, board: Board) -> Lines:
+        """What the lines did up to the moment of a board, read once for all who look at it. Raises StorageError."""
+        self._lines_asked = time.monotonic()
+        return self._lines_of(board)
 
     def forget(self) -> None:
         """Let no answer be good enough: the past was changed, and who looks is to see that at the next refresh."""
@@ -98,11 +140,34 @@ class Store:
             for key, answer in self._answers.items():
                 self._answers[key] = replace(answer, version=None, at=-math.inf)
             self._looked = -math.inf
+        self._board.forget()
 
     def close(self) -> None:
         """Let go of the store."""
+        self._board.close()
         self._asker.shutdown(cancel_futures=True)
         self._reader.close()
+
+    def _newer(self, before: Board | None) -> Board | None:
+        """The next board; with the lines, when people look at them, so that they do not wait for them either.
+
+        It is the one before it as long as the store has nothing new.
+        """
+        version = self._reader.version()
+        if before is not None and version == self._board_version:
+            return before
+        board = load(self._reader, self.plant(), before)
+        self._board_version = version
+        if board is not None and time.monotonic() < self._lines_asked + _LOOKING_S:
+            self._lines_of(board)
+        return board
+
+    def _lines_of(self, board: Board) -> Lines:
+        def read() -> Lines:
+            self._lines = lines_of(self._reader, board, self._lines)
+            return self._lines
+
+        return board.once("lines", read)
 
     def _keep(self, key: Hashable, answer: _Answer) -> None:
         with self._lock:
@@ -144,14 +209,19 @@ def places() -> Places:
     return store().places
 
 
-def read(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = 0) -> Value:
+def read(key: Hashable, compute: Callable[[Reader], Value]) -> Value:
     """The store's answer; see Store.read. `key` names the question with all that it depends on."""
-    return store().read(key, compute, keep_s)
+    return store().read(key, compute)
 
 
-def ahead(key: Hashable, compute: Callable[[Reader], object], keep_s: float = 0) -> None:
-    """Begin to ask what will be read; see Store.ahead."""
-    store().ahead(key, compute, keep_s)
+def past(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = PAST_S) -> Value:
+    """The store's answer about the past; see Store.past."""
+    return store().past(key, compute, keep_s)
+
+
+def ahead(key: Hashable, compute: Callable[[Reader], object]) -> None:
+    """Begin to ask what will be asked about the past; see Store.ahead."""
+    store().ahead(key, compute)
 
 
 def ask(compute: Callable[[Reader], Value]) -> Value:
@@ -165,16 +235,20 @@ def forget() -> None:
 
 
 def plant() -> Plant:
-    """The plant that the store was filled with. Raises StorageError for an empty store."""
-    return _plant(read("plant", Reader.plant_text, keep_s=KEEP_S))
+    """The plant that the store was filled with; see Store.plant."""
+    return store().plant()
+
+
+def board() -> Board | None:
+    """The board of this moment; see Store.board."""
+    return store().board()
+
+
+def lines(board: Board) -> Lines:
+    """What the lines did up to the moment of a board; see Store.lines."""
+    return store().lines(board)
 
 
 @lru_cache(maxsize=2)
 def _plant(text: str) -> Plant:
     return load_plant(text)
-
-
-def board() -> Board | None:
-    """The board of this moment; None while nothing is accounted."""
-    known = plant()
-    return read("board", lambda reader: load(reader, known, cast(Board | None, store().last("board"))), keep_s=KEEP_S)

@@ -10,7 +10,7 @@ import polars as pl
 
 from dashboards import texts
 from dashboards.board import Row, micros
-from dashboards.line_board import RATE_MINUTES
+from dashboards.lines import RATE_MINUTES
 from kpis.formats import clock, count, day, percent
 from kpis.formula import names
 from kpis.plant import Plant

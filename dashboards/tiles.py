@@ -61,7 +61,7 @@ def tiles(board: Board) -> list[Tile]:
 
 def hours(board: Board, path: str) -> tuple[Hour, ...]:
     """The last hours of an equipment, the current one last."""
-    rows = board.hours.filter(pl.col("equipment") == path)
+    rows = board.hours_of(path)
     oee = {micros(at): value for at, value in rows.select("window_start", "oee").iter_rows()}
     target = board.target(path, "oee")
     current = board.horizon // HOUR_US - (board.horizon % HOUR_US == 0)
@@ -73,11 +73,11 @@ def shift_time(board: Board, path: str, shift: Row) -> pl.DataFrame:
     """The time that makes the figures of an equipment, of the hours that a shift covers."""
     start, end = micros(shift["window_start"]), micros(shift["window_end"])
     at = pl.col("hour").cast(pl.Int64)
-    return board.time.filter(pl.col("equipment").is_in(board.timed_by(path)) & (at >= start) & (at < end))
+    return board.time_of(path).filter((at >= start) & (at < end))
 
 
 def _tile(board: Board, path: str) -> Tile:
-    now, shift = board.row(board.last, path) or {}, board.row(board.shifts, path) or {}
+    now, shift = board.last_of.get(path) or {}, board.shift_of.get(path) or {}
     target = board.target(path, "oee")
     name = shift.get("shift")
     inside = (pl.col("equipment") == path) | pl.col("equipment").str.starts_with(f"{path}/")

@@ -6,6 +6,7 @@ pieces are counted at another machine than its time may be ahead of that or behi
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import polars as pl
 
@@ -22,12 +23,17 @@ def wanted(time: pl.DataFrame, plant: Plant, target: float | None) -> float | No
     """
     if target is None:
         return None
-    planned = (
-        time.filter(pl.col("account").is_in(planned_accounts(plant)))
-        .group_by("equipment", "product")
-        .agg(pl.col("us").sum())
-    )
-    return _pieces(planned.iter_rows(), plant, target)
+    return wanted_by(time.with_columns(all=True), "all", plant, target).get(True, 0.0)
+
+
+def wanted_by(time: pl.DataFrame, column: str, plant: Plant, target: float) -> dict[Any, float | None]:
+    """The same for each value of a column; one that is left out has no planned time, and asks for nothing."""
+    planned: dict[Any, list[tuple[str, str | None, int]]] = {}
+    accounts = pl.col("account").is_in(planned_accounts(plant))
+    summed = time.filter(accounts).group_by(column, "equipment", "product").agg(pl.col("us").sum())
+    for value, equipment, product, us in summed.iter_rows():
+        planned.setdefault(value, []).append((equipment, product, us))
+    return {value: _pieces(rows, plant, target) for value, rows in planned.items()}
 
 
 def planned_accounts(plant: Plant) -> list[str]:

@@ -17,6 +17,9 @@ DAY_US: Final = 1_440 * MINUTE_US
 REACH_US: Final = 8 * DAY_US
 """How far back the beginning of a state in force is looked for."""
 
+Run = tuple[str, str, int]
+"""A run of an order: equipment, order, and when it started (µs)."""
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -95,7 +98,7 @@ def shift_bounds(reader: Reader, start: int, end: int) -> pl.DataFrame:
     )
 
 
-def ordered(reader: Reader, starts: list[int]) -> pl.DataFrame:
+def ordered(reader: Reader, starts: Collection[int]) -> pl.DataFrame:
     """Quantities of the orders that were started at these instants, by the equipment that was told."""
     return reader.query(
         f"""
@@ -121,15 +124,14 @@ def hourly_time(reader: Reader, equipment: list[str], start: int, end: int) -> p
     )
 
 
-def pieces_by_minutes(reader: Reader, equipment: list[str], start: int, end: int, minutes: int) -> pl.DataFrame:
-    """Pieces of a time in steps of so many minutes, aligned in UTC, by product and quality."""
+def pieces_by_minutes(reader: Reader, start: int, end: int, minutes: int) -> pl.DataFrame:
+    """Pieces of each equipment in steps of so many minutes, aligned in UTC."""
     step = minutes * MINUTE_US
     return reader.query(
         f"""
-        SELECT make_timestamptz(epoch_us(window_start) // {step} * {step}) AS window_start, product, quality,
+        SELECT equipment, make_timestamptz(epoch_us(window_start) // {step} * {step}) AS window_start,
             sum(pieces)::BIGINT AS pieces
-        FROM count_elements WHERE equipment IN {texts(equipment)}
-          AND window_start >= {instant(start)} AND window_start < {instant(end)}
+        FROM count_elements WHERE window_start >= {instant(start)} AND window_start < {instant(end)}
         GROUP BY ALL ORDER BY ALL
         """
     )
@@ -155,19 +157,30 @@ def last_change(reader: Reader) -> int:
     return int(reader.query("SELECT coalesce(max(flush), 0) AS flush FROM changes").item())
 
 
-def run_good(reader: Reader, equipment: list[str], order: str, started: int) -> int:
-    """Good pieces of a run of an order, by when it started; those that name it are looked for from REACH_US before."""
-    near = f'equipment IN {texts(equipment)} AND "order" = {text(order)}'
-    start = started - REACH_US
-    rows = reader.query(
-        f"""
-        WITH intervals AS (SELECT * FROM main.intervals_now WHERE {near} AND {overlapping(start)}),
-        count_elements AS (SELECT * FROM main.count_elements WHERE {near} AND window_start >= {instant(start)})
-        SELECT coalesce(sum(pieces), 0)::BIGINT AS good FROM ({RUNS})
-        WHERE quality = 'good' AND run_start = {instant(started)}
-        """
-    )
-    return int(rows.item())
+def good_of_runs(reader: Reader, runs: Collection[Run], first: int | None, last: int) -> dict[Run, int]:
+    """Good pieces that runs of orders made from `first` to before `last`, whole minutes.
+
+    `first` None: from the beginning; pieces that name the order are looked for from REACH_US before the first run.
+    """
+    if not runs:
+        return {}
+    orders, starts = {order for _, order, _ in runs}, {started for *_, started in runs}
+    start = min(starts) - REACH_US
+    near = f'"order" IN {texts(orders)}'
+    made = f"{near} AND window_start >= {instant(start if first is None else first)} AND window_start < {instant(last)}"
+    of_runs = f"quality = 'good' AND (run_start IS NULL OR run_start IN ({_instants(starts)}))"
+    summed = 'equipment, "order", epoch_us(run_start) AS started, sum(pieces)::BIGINT AS good'
+    found = reader.query(f"SELECT {summed} FROM count_elements WHERE {made} AND {of_runs} GROUP BY ALL")
+    if found["started"].null_count():  # pieces that name an order which is not in force: whose they are is looked for
+        found = reader.query(
+            f"""
+            WITH intervals AS (SELECT * FROM main.intervals_now WHERE {near} AND {overlapping(start)}),
+            count_elements AS (SELECT * FROM main.count_elements WHERE {made})
+            SELECT {summed} FROM ({RUNS}) WHERE {of_runs} GROUP BY ALL
+            """
+        )
+    good = {(path, order, started): pieces for path, order, started, pieces in found.iter_rows()}
+    return {run: good.get(run, 0) for run in runs}
 
 
 def below(reader: Reader, path: str) -> list[str]:
@@ -179,8 +192,8 @@ def below(reader: Reader, path: str) -> list[str]:
     return rows["equipment"].to_list()
 
 
-def _instants(values: list[int]) -> str:
-    return ", ".join(map(instant, values)) or "NULL"
+def _instants(values: Collection[int]) -> str:
+    return ", ".join(map(instant, sorted(values))) or "NULL"
 
 
 def intake(reader: Reader, start: int) -> pl.DataFrame:

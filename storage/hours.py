@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
 from kpis.plant import Plant
-from kpis.wanted import wanted
+from kpis.wanted import wanted_by
 from storage.grains import MINUTE_US
 
 HOUR_US: Final = 60 * MINUTE_US
@@ -56,15 +57,16 @@ def hour_rows(
     `time` has microseconds by hour, equipment, account, reason and product; `made` the KPI rows of the hours. `names`
     are what accounts and losses without a reason are called.
     """
-    rows = {int(row["window_start"].timestamp()): row for row in made.iter_rows(named=True)}
-    parts = {int(hour[0].timestamp()): part for hour, part in time.partition_by("hour", as_dict=True).items()}
+    rows = {row["window_start"]: row for row in made.iter_rows(named=True)}
+    asked_by = {} if target is None else wanted_by(time, "hour", plant, target)
+    lost_by = _lost(time, plant, names)
     found, ahead, comparable = [], 0.0, True
-    for at in sorted({*rows, *parts}):
-        row, inside = rows.get(at), parts.get(at, time.clear())
-        asked, good = wanted(inside, plant, target), 0 if row is None else row["good"]
+    for at in sorted({*rows, *time["hour"]}):
+        row = rows.get(at)
+        asked, good = None if target is None else asked_by.get(at, 0.0), 0 if row is None else row["good"]
         ahead += 0.0 if asked is None else good - asked
         comparable = comparable and (asked is not None or good == 0)
-        start = at * 1_000_000
+        start = int(at.timestamp()) * 1_000_000
         found.append(
             HourRow(
                 start,
@@ -74,19 +76,33 @@ def hour_rows(
                 0 if row is None else row["scrap"] + row["rework"],
                 None if row is None else row["oee"],
                 ahead if comparable and asked is not None else None,
-                _loss(plant, inside, row, names),
+                _largest([*lost_by.get(at, ()), *_of_pieces(row, names)]),
             )
         )
     return found
 
 
-def _loss(plant: Plant, time: pl.DataFrame, row: Row | None, names: Mapping[str, str]) -> Loss | None:
-    """The largest of the lost times by account and reason, of lost speed, and of rejected pieces; from a minute on."""
-    lost = time.filter(pl.col("account").is_in(_LOSSES)).group_by("account", "reason").agg(pl.col("us").sum())
-    found = [Loss(_named(plant, account, reason, names), account, us) for account, reason, us in lost.iter_rows()]
-    if row is not None and row["no_ideal"] == 0:
-        found.append(Loss(names["reduced_speed"], None, row["producing_us"] - row["ideal_us"]))
-        found.append(Loss(names["quality_loss"], None, row["ideal_us"] - row["good_ideal_us"]))
+def _lost(time: pl.DataFrame, plant: Plant, names: Mapping[str, str]) -> dict[datetime, list[Loss]]:
+    """The lost times of each hour, by account and reason."""
+    lost = time.filter(pl.col("account").is_in(_LOSSES)).group_by("hour", "account", "reason").agg(pl.col("us").sum())
+    found: dict[datetime, list[Loss]] = {}
+    for at, account, reason, us in lost.iter_rows():
+        found.setdefault(at, []).append(Loss(_named(plant, account, reason, names), account, us))
+    return found
+
+
+def _of_pieces(row: Row | None, names: Mapping[str, str]) -> list[Loss]:
+    """Lost speed and rejected pieces, as time; none where a piece has no ideal cycle."""
+    if row is None or row["no_ideal"]:
+        return []
+    return [
+        Loss(names["reduced_speed"], None, row["producing_us"] - row["ideal_us"]),
+        Loss(names["quality_loss"], None, row["ideal_us"] - row["good_ideal_us"]),
+    ]
+
+
+def _largest(found: list[Loss]) -> Loss | None:
+    """The largest loss, from a minute on."""
     worst = max(found, key=lambda loss: (loss.us, loss.name), default=None)
     return worst if worst is not None and worst.us >= MINUTE_US else None
 

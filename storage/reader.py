@@ -31,7 +31,7 @@ _WINDOW: Final = (
 _STEPS: Final = pl.Schema(
     {"n": pl.UInt32, "step": pl.String, "factor": pl.String, "us": pl.Int64, "share": pl.Float64, "flag": pl.String}
 )
-_REACHES_US: Final = tuple(days * 1_440 * MINUTE_US for days in (2, 16))
+_REACHES_US: Final = tuple(hours * 60 * MINUTE_US for hours in (6, 48, 400))
 _REACH_US: Final = {"minute": MINUTE_US, "hour": 60 * MINUTE_US}
 
 
@@ -147,15 +147,18 @@ class Reader:
 
     def timeline(self, selection: Selection) -> pl.DataFrame:
         """Intervals that nothing cuts but a change of what they show, whole, where they overlap the time selected."""
-        chosen = self._chosen(selection)
+        chosen, whole = self._chosen(selection), []
         if selection.start is not None and selection.end is not None:
             for reach in _REACHES_US:
                 first, last = selection.start - reach, selection.end + reach
                 rows = self.query(timeline_sql([*chosen, overlapping(first, last)], selection))
-                cut = (pl.col("start").cast(pl.Int64) <= first) | (pl.col("end").cast(pl.Int64) >= last)
-                if rows.filter(cut).is_empty():
-                    return rows
-        return self.query(timeline_sql(chosen, selection))
+                beyond = (pl.col("start").cast(pl.Int64) <= first) | (pl.col("end").cast(pl.Int64) >= last)
+                cut = pl.col("equipment").is_in(rows.filter(beyond)["equipment"].implode())
+                whole.append(rows.filter(~cut))
+                if (again := rows.filter(cut)["equipment"].unique().to_list()) == []:
+                    return pl.concat(whole).sort("equipment", "start")
+                chosen = [f"equipment IN {texts(again)}"]
+        return pl.concat([*whole, self.query(timeline_sql(chosen, selection))]).sort("equipment", "start")
 
     def stops(self, selection: Selection) -> pl.DataFrame:
         """Stops that overlap the time selected, in order; `duration_us` is their length, `us` what of it counts."""

@@ -13,7 +13,6 @@ from kpis.formats import NONE, count, duration, percent
 from storage import alert_load as stored
 from storage.boards import DAY_US
 
-_KEEP_S: Final = 30
 _RULES: Final = 20
 _PEOPLE: Final = 30
 
@@ -52,8 +51,8 @@ def _chosen(board: Board) -> tuple[int, str | None, pl.DataFrame, pl.DataFrame]:
     start = max(board.horizon - words.PERIOD_DAYS[period or "week"] * DAY_US, board.first)
     asked = start // DAY_US if period == "month" else start // 60_000_000
     calls, hours = (
-        reading.read(("calls", asked), lambda reader: stored.calls(reader, start), keep_s=_KEEP_S),
-        reading.read(("load", asked), lambda reader: stored.load(reader, start), keep_s=_KEEP_S),
+        reading.past(("calls", asked), lambda reader: stored.calls(reader, start)),
+        reading.past(("load", asked), lambda reader: stored.load(reader, start)),
     )
     people = calls["recipient"].drop_nulls().unique().sort().to_list()
     with right:

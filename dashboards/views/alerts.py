@@ -32,9 +32,7 @@ def screen(board: Board) -> None:
         return
     asked = st.query_params.get(_ALERT)
     begun = inbox.earliest(board)
-    found = reading.read(
-        ("inbox", begun, asked), lambda reader: alerts.items(reader, begun, asked), keep_s=reading.KEEP_S
-    )
+    found = reading.read(("inbox", begun, asked), lambda reader: alerts.items(reader, begun, asked))
     chosen = _chosen(board, found, inbox.names_of(board.plant, visitor))
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -97,9 +95,7 @@ def _picked(board: Board, found: list[Item], asked: str | None, way: Door | None
     alert_card.told(board, item)
     if way is not None and item.alert["state"] == "firing":
         alert_deeds.form(way, item, board.horizon)
-    steps = reading.read(
-        ("transitions", asked), lambda reader: alerts.transitions(reader, asked), keep_s=reading.KEEP_S
-    )
+    steps = reading.read(("transitions", asked), lambda reader: alerts.transitions(reader, asked))
     st.html(alert_card.recipients(board, item) + alert_card.history(board, item, steps))
 
 

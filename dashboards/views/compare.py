@@ -6,14 +6,13 @@ from typing import Final
 
 import streamlit as st
 
-from dashboards import cards, filters, frame, reading, routes, texts
+from dashboards import cards, filters, frame, past, reading, routes, texts
 from dashboards.board import Board, Row
 from kpis.formats import NONE, count, day, hours, percent
 from kpis.registry import DEFINITIONS, evaluate, evaluate_quantities
 from storage import slices
 from storage.slices import By, Slice
 
-_KEEP_S: Final = 30
 _FACTORS: Final = ("oee", "availability", "performance", "quality")
 _BY: Final[dict[str, By]] = {
     "shift": "shift",
@@ -31,9 +30,7 @@ def screen(board: Board) -> None:
         texts.COMPARE_BY, list(texts.COMPARED), default="shift", required=True, wrap=True, key="by",
         bind="query-params", format_func=texts.COMPARED.__getitem__,
     ) or "shift"  # fmt: skip
-    found = reading.read(
-        ("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition), keep_s=_KEEP_S
-    )
+    found = past.answer(past.whole(chosen, definition))
     if found.is_empty():
         st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
         return
@@ -56,16 +53,14 @@ def _rows(board: Board, chosen: Slice, definition: str, by: str) -> list[Row]:
     """One row for each of what is compared, in an order of its own; what had no planned time is left out."""
     if by == "line":
         lines = tuple(board.lines)
-        found = reading.read(
+        found = reading.past(
             ("lines", chosen, definition),
             lambda reader: slices.sums(reader, chosen, definition, equipment=lines),
-            keep_s=_KEEP_S,
         )
     else:
-        found = reading.read(
+        found = reading.past(
             ("compared", chosen, definition, by),
             lambda reader: slices.sums(reader, chosen, definition, _BY[by]),
-            keep_s=_KEEP_S,
         )
     return [row for row in found.iter_rows(named=True) if _planned(row, definition) or row["good"]]
 

@@ -12,6 +12,7 @@ from storage import boards
 from storage.selection import Selection
 
 _DAY_US = 86_400_000_000
+_SOON_S = 10  # whoever mends what sends events looks here whether it helped
 
 
 def screen(board: Board) -> None:
@@ -42,12 +43,11 @@ def screen(board: Board) -> None:
 
 def _machines(board: Board, start: int) -> str:
     definition = board.plant.oee_definition
-    days = reading.read(
+    days = reading.past(
         ("quality of data", start // _DAY_US),
         lambda reader: reader.kpi("day", Selection(None, None, start, board.horizon + 1), definition, history=False),
-        keep_s=60,
     )
-    late = reading.read(("late", start // _DAY_US), lambda reader: boards.late_changes(reader, start), keep_s=60)
+    late = reading.past(("late", start // _DAY_US), lambda reader: boards.late_changes(reader, start))
     changed = dict(late.iter_rows())
     columns = ("unknown_us", "overtime_us", "no_ideal")
     summed = {
@@ -92,7 +92,7 @@ def _machine(board: Board, path: str, row: Row, coverage: float | None, changed:
 
 
 def _intake(board: Board, start: int) -> str:
-    found = reading.read(("intake", start // _DAY_US), lambda reader: boards.intake(reader, start), keep_s=10)
+    found = reading.past(("intake", start // _DAY_US), lambda reader: boards.intake(reader, start), _SOON_S)
     if found.is_empty():
         return cards.empty(texts.NO_INTAKE)
     rows = [
@@ -110,7 +110,7 @@ def _intake(board: Board, start: int) -> str:
 
 
 def _rejected(board: Board) -> str:
-    found = reading.read("rejections", boards.rejections, keep_s=10)
+    found = reading.past("rejections", boards.rejections, _SOON_S)
     if found.is_empty():
         return cards.empty(texts.NO_REJECTED)
     rows = [
@@ -130,9 +130,7 @@ def _rejected(board: Board) -> str:
 
 def _undeclared(board: Board, start: int) -> str:
     known = board.plant.state_names
-    found = reading.read(
-        ("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start, known), keep_s=60
-    )
+    found = reading.past(("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start, known))
     if found.is_empty():
         return cards.empty(texts.NO_UNDECLARED)
     rows = [

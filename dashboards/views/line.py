@@ -2,7 +2,6 @@
 
 from html import escape
 
-import polars as pl
 import streamlit as st
 
 from dashboards import cards, charts, deeds, frame, hour_notes, line_board, reading, routes, texts
@@ -18,9 +17,8 @@ from storage.hours import HourRow
 def screen(board: Board) -> None:
     """The page from top to bottom."""
     path, hours = _chosen(board)
-    line = reading.read(
-        ("line", path, hours), lambda reader: line_board.load(reader, board, path, hours), keep_s=reading.KEEP_S
-    )
+    lines = reading.lines(board)
+    line = board.once(("line", path, hours), lambda: line_board.of_line(lines, board, path, hours))
     _hero(board, path)
     left, right = st.columns([3, 2], gap="medium")
     with left, frame.card("figures"):
@@ -28,10 +26,10 @@ def screen(board: Board) -> None:
     with right, frame.card("order"):
         _order(board, path, line.order)
     with frame.card("timeline"):
-        _timeline(board, path, line)
+        _timeline(line)
     _hours(board, path)
     with frame.card("rate"):
-        _rate(board, path, line)
+        _rate(line)
 
 
 def _chosen(board: Board) -> tuple[str, int]:
@@ -58,7 +56,7 @@ def _hero(board: Board, path: str) -> None:
         st.html(cards.empty(texts.NO_STATE, texts.NO_STATE_HINT))
         return
     word = f'<span class="of-word">{cards.icon(LOOKS[standing.account].symbol)}{texts.STATES[standing.account]}</span>'
-    shift = board.row(board.shifts, path)
+    shift = board.shift_of.get(path)
     name = texts.shift_name(shift["shift"] if shift else None)
     st.html(
         f'<div class="of-hero of-{standing.account}">{word}<span class="of-said">{escape(_why(board, standing))}</span>'
@@ -83,7 +81,7 @@ def _why(board: Board, standing: Standing) -> str:
 def _figures(board: Board, path: str) -> None:
     minutes = board.plant.sliding_length_us // MINUTE_US
     st.html(cards.title(texts.FIGURES.format(n=minutes)))
-    now, shift = board.row(board.last, path), board.row(board.shifts, path)
+    now, shift = board.last_of.get(path), board.shift_of.get(path)
     rows = [_figure(board, path, kpi, now, shift) for kpi in ("oee", "availability", "performance", "quality")]
     st.html(f'<div class="of-kpi">{"".join(rows)}</div>')
     with st.container(horizontal=True):
@@ -135,13 +133,10 @@ def _order(board: Board, path: str, order: Order | None) -> None:
     )
 
 
-def _timeline(board: Board, path: str, line: LineBoard) -> None:
+def _timeline(line: LineBoard) -> None:
     st.html(cards.title(texts.TIMELINE))
     st.vega_lite_chart(line.lanes, charts.TIMELINE, width="stretch", theme=None, alt=texts.TIMELINE_ALT, key="timeline")
-    mine = line.timeline.filter(pl.col("equipment").is_in(board.timed_by(path)))
-    at = pl.col("start").cast(pl.Int64).clip(line.start), pl.col("end").cast(pl.Int64).clip(None, board.horizon)
-    spent = dict(mine.group_by("account").agg((at[1] - at[0]).sum()).iter_rows())
-    told = {account: duration(spent[account]) for account in LOOKS if account in spent}
+    told = {account: duration(line.spent[account]) for account in LOOKS if account in line.spent}
     st.html(cards.legend(told, told))
 
 
@@ -154,9 +149,7 @@ def _hours(board: Board, path: str) -> None:
     first, last = rows[0].start, rows[-1].end
     if _under_way(board, rows[0]):
         first -= HOUR_US  # whoever takes over a shift has its last hour still to say something about
-    notes = reading.read(
-        ("notes", path, first, last), lambda reader: stored.read(reader, path, first, last), keep_s=reading.KEEP_S
-    )
+    notes = reading.read(("notes", path, first, last), lambda reader: stored.read(reader, path, first, last))
     targeted = any(row.wanted is not None for row in rows)
     head = texts.HOUR_BOARD_HEAD if targeted else texts.HOUR_BOARD_HEAD_NO_TARGET
     told = [
@@ -202,15 +195,12 @@ def _under_way(board: Board, row: HourRow) -> bool:
     return row.end > board.horizon
 
 
-def _rate(board: Board, path: str, line: LineBoard) -> None:
+def _rate(line: LineBoard) -> None:
     st.html(cards.title(texts.RATE, texts.RATE_NOTE))
-    rows = line_board.rate_rows(line, board, path)
-    if not any(row["kind"] == "rate" for row in rows):
+    if line.rate.is_empty():
         st.html(cards.empty(texts.NO_PIECES))
         return
-    rows += charts.ticks(line.start, board.horizon, board.zone)
-    data = pl.DataFrame(rows, infer_schema_length=None)
-    st.vega_lite_chart(data, charts.RATE, width="stretch", theme=None, alt=texts.RATE, key="rate")
+    st.vega_lite_chart(line.rate, charts.RATE, width="stretch", theme=None, alt=texts.RATE, key="rate")
 
 
 frame.live(screen)

@@ -182,10 +182,8 @@ def _bars(rows: list[dict[str, Any]], spec: charts.Spec, key: str, level: str) -
 
 
 def _stops(board: Board, chosen: Slice, machines: list[str] | None, account: str, reason: str | None) -> None:
-    found = reading.read(
-        ("stops", chosen, tuple(machines or ())),
-        lambda reader: slices.stops(reader, chosen, machines),
-        keep_s=past.KEEP_S,
+    found = reading.past(
+        ("stops", chosen, tuple(machines or ())), lambda reader: slices.stops(reader, chosen, machines)
     ).filter(pl.col("account") == account)
     if reason is not None:
         found = found.filter(pl.col("reason").fill_null(losses.NO_REASON) == reason)

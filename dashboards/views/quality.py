@@ -115,8 +115,8 @@ def _worm(board: Board, chosen: Slice) -> None:
         st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
         return
     shown = slices.one_shift(chosen.equipment, name)
-    pieces = reading.read(("pieces", shown), lambda reader: slices.pieces(reader, shown), keep_s=reading.KEEP_S)
-    timed = reading.read(("timed", shown), lambda reader: slices.timed(reader, shown), keep_s=reading.KEEP_S)
+    pieces = reading.read(("pieces", shown), lambda reader: slices.pieces(reader, shown))
+    timed = reading.read(("timed", shown), lambda reader: slices.timed(reader, shown))
     if timed.is_empty():
         st.html(cards.empty(texts.NO_TIME))
         return

@@ -43,9 +43,7 @@ def screen(board: Board) -> None:
     if shift is None:
         st.html(cards.empty(texts.NO_SHIFTS.format(n=_DAYS)))
         return
-    content = reading.read(
-        ("report", path, shift), lambda reader: reports.read(reader, path, shift), keep_s=reading.KEEP_S
-    )
+    content = reading.past(("report", path, shift), lambda reader: reports.read(reader, path, shift))
     now = revisions.current(reading.places(), content)
     with right:
         shown = _revision(now)

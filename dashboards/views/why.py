@@ -39,7 +39,7 @@ def screen(board: Board) -> None:
     """The page from top to bottom."""
     frame.head(texts.WHY, board, board.plant.name)
     asked = _asked(board)
-    found = reading.read(
+    found = reading.past(
         ("why", asked.equipment, asked.by, asked.at, asked.definition),
         lambda reader: explain(
             reader,
@@ -50,7 +50,6 @@ def screen(board: Board) -> None:
             length_us=board.plant.sliding_length_us,
             step_us=board.plant.sliding_step_us,
         ),
-        keep_s=60,
     )
     elements = {element.name: found.row[element.name] for element in ELEMENTS}
     steps = derivation(asked.kpi.name, elements, asked.definition)
