@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from threading import RLock
@@ -21,6 +21,7 @@ from storage.selection import Selection
 HOUR_US: Final = 60 * MINUTE_US
 HOURS: Final = 24
 _LATEST_SHIFT_US: Final = 26 * HOUR_US
+_STOPPED: Final = ("minor_stop", "down", "idle")
 _AT_ONCE: Final = 4
 """questions at a time: the engine answers twice as many, and others ask too."""
 
@@ -47,16 +48,23 @@ class Standing:
 
 @dataclass(frozen=True)
 class Settled:
-    """Hours, from the first to before the last, that stay as they are while the last change is the same one."""
+    """Hours, from the first to before the last, that stay as they are while the last change is the same one.
+
+    But for stops that were going on when they were read, the earliest of them since `open_since`: how long a stop takes
+    is booked where it began, and it may turn out not to be a minor one.
+    """
 
     plant: Plant
     change: int
     first: int
     last: int
+    open_since: int = field(compare=False)
 
     def after(self, before: "Settled | None") -> int:
-        """From when on has to be read what was read `before` this."""
-        return self.last if before == self else self.first
+        """From which hour on has to be read what was read `before` this."""
+        if before is None or before != self:
+            return self.first
+        return max(min(self.last, before.open_since // HOUR_US * HOUR_US), self.first)
 
 
 @dataclass(frozen=True)
@@ -207,7 +215,7 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
     now, definition = extent.horizon, plant.oee_definition
     contributors = boards.contributors(reader)
     first, told = (now // HOUR_US - HOURS + 1) * HOUR_US, (now - plant.least_grace_us) // HOUR_US * HOUR_US
-    settled = Settled(plant, boards.last_change(reader), first, max(first, told))
+    settled = Settled(plant, boards.last_change(reader), first, max(first, told), now)
     since = settled.after(before.settled if before else None)
     # The last sliding window is the one that the horizon is in or at the end of.
     length, step = plant.sliding_length_us, plant.sliding_step_us
@@ -225,7 +233,7 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
         asked_current = asking.submit(boards.current, reader, now)
         asked_unclassified = asking.submit(boards.unclassified, reader, now - HOURS * HOUR_US)
         asked_alerts = asking.submit(reader.alerts, Selection(), state="firing")
-    hours, time = asked_hours.result(), asked_time.result()
+    hours, time, current = asked_hours.result(), asked_time.result(), asked_current.result()
     if before is not None and since > settled.first:
         hours = pl.concat([before.hours.filter(pl.col("window_start").cast(pl.Int64) < since), hours])
         time = pl.concat([before.time.filter(pl.col("hour").cast(pl.Int64) < since), time])
@@ -233,8 +241,8 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
         plant,
         extent.first,
         now,
-        settled,
-        asked_current.result(),
+        replace(settled, open_since=_open_since(current, first, now)),
+        current,
         contributors,
         asked_last.result(),
         _in_force(asked_shifts.result(), now),
@@ -248,6 +256,12 @@ def load(reader: Reader, plant: Plant, before: Board | None = None) -> Board | N
 def micros(at: datetime | None) -> int | None:
     """A time out of a frame as µs since 1970."""
     return None if at is None else (at - _EPOCH) // _MICROSECOND
+
+
+def _open_since(current: pl.DataFrame, first: int, now: int) -> int:
+    """When the earliest stop began that is going on; `first` where that is longer ago than is known."""
+    since = current.filter(pl.col("account").is_in(_STOPPED))["since"].cast(pl.Int64).fill_null(first)
+    return min(since, default=now)
 
 
 def _in_force(shifts: pl.DataFrame, now: int) -> pl.DataFrame:

@@ -98,9 +98,9 @@ def _rate(pieces: pl.DataFrame, timeline: pl.DataFrame, board: Board, start: int
 
 
 def _ideal(timeline: pl.DataFrame, board: Board, start: int) -> pl.DataFrame:
-    path = timeline["equipment"].first() if timeline["equipment"].n_unique() == 1 else None
-    shown = timeline.filter(pl.col("account").is_in(["producing", *_LOSSES]), pl.col("equipment") == path)
-    cycles = {product: board.plant.ideal_cycle_us(str(path), product) for product in shown["product"].unique()}
+    shown = timeline.filter(pl.col("account").is_in(["producing", *_LOSSES]) & (pl.col("equipment").n_unique() == 1))
+    made = shown.select("equipment", "product").unique()
+    cycles = {product: board.plant.ideal_cycle_us(path, product) for path, product in made.iter_rows()}
     rates = {product: MINUTE_US / cycle for product, cycle in cycles.items() if cycle}
     return shown.select(
         kind=pl.lit("ideal"),

@@ -55,7 +55,7 @@ def load(reader: Reader, board: Board, before: Lines | None = None) -> Lines:
         settled = boards.good_of_runs(reader, runs, None, board.settled.last)
     recent = boards.good_of_runs(reader, runs, board.settled.last, board.horizon + 1)
     good = {run: settled[run] + recent[run] for run in runs}
-    return Lines(board.settled, timeline, pieces, ordered, good, settled)
+    return Lines(board.settled, timeline, pieces, ordered, good, {run: settled[run] for run in runs})
 
 
 def at_work(board: Board, path: str) -> Row | None:

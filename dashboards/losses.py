@@ -96,6 +96,19 @@ def _shared(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
+def six_of_all(days: pl.DataFrame) -> pl.DataFrame:
+    """The six big losses of all the days together: time is additive, and what is not known of a day is not of all."""
+    unknown = (pl.col("flag") == "no_ideal_cycle").any()
+    summed = days.group_by("loss", "rank").agg(pl.col("us").sum(), unknown=unknown)
+    flag = (
+        pl.when("unknown")
+        .then(pl.lit("no_ideal_cycle"))
+        .when((pl.col("loss") == "reduced_speed") & (pl.col("us") < 0))
+        .then(pl.lit("ideal_cycle_too_long"))
+    )
+    return summed.select("loss", "rank", "us", flag=flag).sort("rank")
+
+
 def six_by_day(six: pl.DataFrame) -> list[dict[str, Any]]:
     """The six big losses of each production day, for the chart; negative speed losses are left to the table."""
     return [

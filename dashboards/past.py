@@ -27,28 +27,26 @@ Questions = Callable[[Slice, str], list[Question]]
 
 @dataclass(frozen=True)
 class Past:
-    """What is selected, by which OEE definition it is shown, and the sums of it all with its KPIs."""
+    """What is selected, by which OEE definition it is shown, the sums of it all and of each day, with their KPIs."""
 
     chosen: Slice
     definition: str
     sums: Row
-
-
-def whole(chosen: Slice, definition: str) -> Question:
-    """The sums of the slice."""
-    return Question(("sums", chosen, definition), lambda reader: slices.sums(reader, chosen, definition))
-
-
-def by_day(chosen: Slice, definition: str) -> Question:
-    """The sums of each of its days."""
-    return Question(
-        ("trend", chosen, definition), lambda reader: slices.sums(reader, chosen, definition, "production_date")
-    )
+    days: pl.DataFrame
 
 
 def answer(question: Question) -> pl.DataFrame:
     """What the store answers, or answered a short time ago. Raises StorageError."""
     return reading.past(question.key, question.compute)
+
+
+def summed(chosen: Slice, definition: str) -> Past | None:
+    """The sums of what is selected; None: there is nothing in it. Raises StorageError."""
+    found = answer(_days(chosen, definition))
+    if found.is_empty():
+        return None
+    of_all = pl.col("production_date").is_null()
+    return Past(chosen, definition, found.row(by_predicate=of_all, named=True), found.filter(~of_all))
 
 
 def selected(board: Board, title: str, questions: Questions) -> Past | None:
@@ -58,10 +56,18 @@ def selected(board: Board, title: str, questions: Questions) -> Past | None:
     """
     frame.head(title, board, board.plant.name)
     chosen, definition = filters.chosen(board), filters.definition(board)
-    for question in questions(chosen, definition):
+    for question in (_days(chosen, definition), *questions(chosen, definition)):
         reading.ahead(question.key, question.compute)
-    found = answer(whole(chosen, definition))
-    if found.is_empty():
-        st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
-        return None
-    return Past(chosen, definition, found.row(0, named=True))
+    found = summed(chosen, definition)
+    if found is None:
+        nothing()
+    return found
+
+
+def nothing() -> None:
+    """Say that there is nothing in what is selected."""
+    st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
+
+
+def _days(chosen: Slice, definition: str) -> Question:
+    return Question(("days", chosen, definition), lambda reader: slices.days(reader, chosen, definition))

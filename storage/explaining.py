@@ -1,5 +1,6 @@
 """One figure unfolded: the window it is of, and the intervals, pieces and events that make it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,16 +18,21 @@ _DAY_US: Final = 86_400_000_000
 _LONGEST_US: Final = {
     by: days * _DAY_US for by, days in {"minute": 1, "hour": 1, "shift": 4, "day": 3, "week": 9, "month": 33}.items()
 }
+_AT_ONCE: Final = 2
+"""questions beside the one that is waited for"""
 _NO_DATE: Final = "NULL::DATE"
 _FIXED: Final = ("minute", "hour", SLIDING)
 _EVENT: Final = ", ".join(f'"{name}"' for name, _, _ in EVENT_COLUMNS)
 _SPOKEN: Final = "g.equipment = h.speaker AND (h.hearer = h.speaker OR g.type IN ('order', 'status'))"
 
 
+_RETRACTED: Final = "EXISTS (FROM withdrawn w WHERE w.equipment = g.equipment AND w.id = g.id) AS retracted"
+
+
 def _heard(table: str) -> str:
     return f"""
         SELECT g.*, h.hearer, h.hearer = h.speaker AS own,
-            EXISTS (FROM withdrawn w WHERE w.equipment = g.equipment AND w.id = g.id) AS retracted
+            {_RETRACTED}
         FROM {table} g JOIN hearers h ON {_SPOKEN} WHERE g.type <> 'retract'
     """
 
@@ -78,17 +84,15 @@ def explain(
         f"WHERE equipment = {text(row['equipment'])} ORDER BY contributor"
     )
     near = _near(grain, row, contributors)
-    intervals = _intervals(reader, grain, row, near)
-    line = reader.query("SELECT max(line) AS line FROM retentions").item()
-    archived = line is not None and _extent(row, intervals)[0] < line
+    with ThreadPoolExecutor(_AT_ONCE) as asking:
+        pieces = asking.submit(_pieces, reader, grain, row, near)
+        changes = asking.submit(_changes, reader, row, contributors)
+        intervals = _intervals(reader, grain, row, near)
+        line = reader.query("SELECT max(line) AS line FROM retentions").item()
+        archived = line is not None and _extent(row, intervals)[0] < line
+        events = _events(reader, row, intervals, archived=archived)
     return Explanation(
-        row,
-        contributors,
-        intervals,
-        _pieces(reader, grain, row, near),
-        _events(reader, row, intervals, archived=archived),
-        _changes(reader, row, contributors),
-        line if archived else None,
+        row, contributors, intervals, pieces.result(), events, changes.result(), line if archived else None
     )
 
 
@@ -188,9 +192,9 @@ def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame, *, arc
     within = reader.query(
         f"""
         WITH {heard}
-        SELECT {_EVENT}, 'in the window' AS role, retracted FROM heard
-        WHERE type <> 'reclassify' AND ts >= {first} AND ts < {last}
-        UNION
+        SELECT {_EVENT}, 'in the window' AS role, {_RETRACTED} FROM events g SEMI JOIN hearers h ON {_SPOKEN}
+        WHERE type NOT IN ('reclassify', 'retract') AND ts >= {first} AND ts < {last}
+        UNION ALL
         SELECT {_EVENT}, 'corrects the window', retracted FROM ruled
         WHERE "start" < {last} AND "end" > {first}
         """

@@ -33,17 +33,21 @@ def six_big_losses_sql(grain: Grain, elements: str, *, history: bool = True) -> 
                 AND l.window_end <= e.window_end{same_run} GROUP BY ALL
         """
     return f"""
-        WITH windows AS (FROM {elements}), lost AS (
-            SELECT i.equipment, {own}, coalesce(r.loss, {_DEFAULT}) AS loss, {grain.us} AS us
-            FROM {grain.time} i LEFT JOIN reasons r ON r.reason = i.reason WHERE i.account IN {_LOST}
+        WITH windows AS (FROM {elements}), timed AS MATERIALIZED (
+            SELECT i.equipment, {own}, i.account, i.reason, sum({grain.us}) AS us FROM {grain.time} i
+            WHERE i.account IN {_LOST} OR i.account = 'producing' GROUP BY ALL
+        ), counted AS MATERIALIZED (
+            SELECT i.equipment, {own}, i.quality, i.reason, sum(i.ideal_us) AS us FROM {grain.pieces} i GROUP BY ALL
+        ), lost AS (
+            SELECT i.equipment, {own}, CASE WHEN i.account = 'producing' THEN 'reduced_speed'
+                ELSE coalesce(r.loss, {_DEFAULT}) END AS loss, i.us
+            FROM timed i LEFT JOIN reasons r ON r.reason = i.reason
             UNION ALL
-            SELECT i.equipment, {own}, 'reduced_speed', {grain.us} FROM {grain.time} i WHERE i.account = 'producing'
-            UNION ALL
-            SELECT i.equipment, {own}, 'reduced_speed', -i.ideal_us FROM {grain.pieces} i
+            SELECT i.equipment, {own}, 'reduced_speed', -i.us FROM counted i
             UNION ALL
             SELECT i.equipment, {own},
-                CASE WHEN r.loss = 'startup_reject' THEN 'startup_reject' ELSE 'process_defect' END, i.ideal_us
-            FROM {grain.pieces} i LEFT JOIN reasons r ON r.reason = i.reason WHERE i.quality <> 'good'
+                CASE WHEN r.loss = 'startup_reject' THEN 'startup_reject' ELSE 'process_defect' END, i.us
+            FROM counted i LEFT JOIN reasons r ON r.reason = i.reason WHERE i.quality <> 'good'
         ), leaf AS (
             SELECT s.equipment, {parts}, s.loss, sum(s.us) AS us FROM lost s GROUP BY s.equipment, {parts}, s.loss
         ), dated AS (

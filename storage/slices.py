@@ -23,9 +23,14 @@ from storage.windows import grain_named
 OUTSIDE: Final = "-"
 """Stands for the time outside every shift, without a product or without an order."""
 
-By = Literal["production_date", "week", "shift", "product", "order"]
+By = Literal["production_date", "week", "shift", "product", "order", "day_or_all"]
 _HOUR_US: Final = 60 * MINUTE_US
-_WEEK: Final = "date_trunc('week', production_date)::DATE AS week"
+_PARTS: Final = {
+    None: "true AS whole",
+    "week": "date_trunc('week', production_date)::DATE AS week",
+    "day_or_all": "unnest([production_date, NULL]) AS day_or_all",
+}
+"""What windows are told apart by where no column of the tables does it."""
 _OF_TIMES: Final = ("intervals_now", "time_by_day", "begun_by_day", "stops_now")
 _OF_PIECES: Final = ("count_elements", "pieces_by_day")
 _LOST: Final = ("down", "idle", "setup", "minor_stop", "planned_stop", "unknown")
@@ -59,16 +64,21 @@ def sums(
     """
     grain = _grain(chosen, by)
     rows = reader.query(
-        f"WITH {_narrowed(chosen, equipment=equipment)}, elements AS ({elements_sql(grain, history=False)}) "
+        f"WITH {_narrowed(reader, chosen, equipment=equipment)}, elements AS ({elements_sql(grain, history=False)}) "
         "SELECT * FROM elements ORDER BY shift NULLS LAST, equipment"
     )
     return _named(rows.with_columns(frame_columns(definition)), by)
 
 
+def days(reader: Reader, chosen: Slice, definition: str) -> pl.DataFrame:
+    """The sums of the slice, in the row without a `production_date`, and those of each of its days, in one question."""
+    return sums(reader, chosen, definition, "day_or_all").rename({"day_or_all": "production_date"})
+
+
 def hours(reader: Reader, chosen: Slice, definition: str) -> pl.DataFrame:
     """Elements and KPIs of the slice by hour, aligned in UTC: an hour at its edge has only what is in the slice."""
     rows = reader.query(
-        f"WITH {_narrowed(chosen)}, elements AS ({elements_sql(grain_named('hour'), history=False)}) "
+        f"WITH {_narrowed(reader, chosen)}, elements AS ({elements_sql(grain_named('hour'), history=False)}) "
         "SELECT * FROM elements ORDER BY window_start"
     )
     return rows.with_columns(frame_columns(definition))
@@ -78,7 +88,7 @@ def time(reader: Reader, chosen: Slice) -> pl.DataFrame:
     """Microseconds of the slice by hour, machine, account, reason and product, in order."""
     return reader.query(
         f"""
-        WITH {_narrowed(chosen)}
+        WITH {_narrowed(reader, chosen)}
         SELECT make_timestamptz(w * {_HOUR_US}) AS hour, equipment, account, reason, product,
             sum(least(e, (w + 1) * {_HOUR_US}) - greatest(s, w * {_HOUR_US}))::BIGINT AS us
         FROM (SELECT *, unnest(range(s // {_HOUR_US}, (e - 1) // {_HOUR_US} + 1)) AS w FROM intervals_now WHERE e > s)
@@ -91,7 +101,7 @@ def timed(reader: Reader, chosen: Slice) -> pl.DataFrame:
     """The intervals of the machines whose time makes the figures of the slice, in order."""
     return reader.query(
         f"""
-        WITH {_narrowed(chosen)}
+        WITH {_narrowed(reader, chosen)}
         SELECT equipment, "start", "end", account, reason, product, "order" FROM intervals_now WHERE e > s
         ORDER BY "start", equipment
         """
@@ -102,7 +112,7 @@ def pieces(reader: Reader, chosen: Slice) -> pl.DataFrame:
     """The pieces of the slice by minute, quality and product, in order."""
     return reader.query(
         f"""
-        WITH {_narrowed(chosen)}
+        WITH {_narrowed(reader, chosen)}
         SELECT window_start, quality, product, sum(pieces)::BIGINT AS pieces
         FROM count_elements WHERE {_counted(chosen)} GROUP BY ALL ORDER BY ALL
         """
@@ -113,7 +123,7 @@ def rejects(reader: Reader, chosen: Slice) -> pl.DataFrame:
     """Scrap and rework of the slice by reason and product, the most pieces first."""
     return reader.query(
         f"""
-        WITH {_narrowed(chosen)}
+        WITH {_narrowed(reader, chosen)}
         SELECT c.quality, c.reason, coalesce(any_value(r.label), c.reason) AS label, c.product,
             sum(c.pieces)::BIGINT AS pieces
         FROM pieces_by_day c LEFT JOIN reasons r ON r.reason = c.reason
@@ -128,7 +138,7 @@ def made(reader: Reader, chosen: Slice) -> pl.DataFrame:
     """Pieces of the slice by order and product, in the order in which they were begun."""
     return reader.query(
         f"""
-        WITH {_narrowed(chosen)}
+        WITH {_narrowed(reader, chosen)}
         SELECT "order", product, min(window_start) AS first, {_pieces_of("good")}, {_pieces_of("scrap")},
             {_pieces_of("rework")}
         FROM pieces_by_day WHERE {_counted(chosen)} GROUP BY "order", product ORDER BY first, "order", product
@@ -136,15 +146,15 @@ def made(reader: Reader, chosen: Slice) -> pl.DataFrame:
     )
 
 
-def six_big_losses(reader: Reader, chosen: Slice, by: By | None = None) -> pl.DataFrame:
-    """The six big losses of the slice, six rows, or six for each value of `by`."""
-    grain = _grain(chosen, by)
+def six_big_losses(reader: Reader, chosen: Slice) -> pl.DataFrame:
+    """The six big losses of the slice, six rows for each production day."""
+    grain = _grain(chosen, "production_date")
     elements = elements_sql(grain, history=False)
     rows = reader.query(
-        f"WITH {_narrowed(chosen)}, six AS ({six_big_losses_sql(grain, f'({elements})', history=False)}) "
+        f"WITH {_narrowed(reader, chosen)}, six AS ({six_big_losses_sql(grain, f'({elements})', history=False)}) "
         "SELECT * FROM six ORDER BY shift NULLS LAST, rank"
     )
-    return _named(rows, by)
+    return _named(rows, "production_date")
 
 
 def downtime(reader: Reader, chosen: Slice, machines: list[str] | None = None) -> pl.DataFrame:
@@ -156,7 +166,7 @@ def downtime(reader: Reader, chosen: Slice, machines: list[str] | None = None) -
     """
     return reader.query(
         f"""
-        WITH {_narrowed(chosen, machines)}, found AS (
+        WITH {_narrowed(reader, chosen, machines)}, found AS (
             SELECT account, reason, us, 0 AS n FROM time_by_day WHERE account IN {texts(_LOST)}
             UNION ALL
             SELECT account, reason, 0, begun FROM begun_by_day WHERE account IN ('setup', 'planned_stop', 'unknown')
@@ -175,7 +185,7 @@ def stops(reader: Reader, chosen: Slice, machines: list[str] | None = None) -> p
     """The stops of the slice, the longest first, each with the account that it counts in."""
     return reader.query(
         f"""
-        WITH {_narrowed(chosen, machines)}
+        WITH {_narrowed(reader, chosen, machines)}
         SELECT t.equipment, t."start", t."end", epoch_us(t."end") - epoch_us(t."start") AS duration_us, t.us,
             CASE WHEN t.minor THEN 'minor_stop' ELSE t.category END AS account, t.reason,
             coalesce(r.label, t.reason) AS label, t.open, t.production_date || '/' || t.shift AS shift, t.product,
@@ -189,7 +199,7 @@ def choices(reader: Reader, chosen: Slice) -> dict[str, list[str]]:
     """The shifts, products and orders that there are on the production days of the slice."""
     days = replace(chosen, shifts=(), products=(), orders=())
     rows = reader.query(
-        f"WITH {_narrowed(days)} SELECT {', '.join(_distinct(name) for name in ('shift', 'product', 'order'))} "
+        f"WITH {_narrowed(reader, days)} SELECT {', '.join(_distinct(name) for name in ('shift', 'product', 'order'))} "
         "FROM time_by_day"
     ).row(0, named=True)
     return {name: values or [] for name, values in rows.items()}
@@ -203,7 +213,7 @@ def worked(reader: Reader, equipment: str, first: date, last: date) -> list[str]
     """
     rows = reader.query(
         f"""
-        WITH {_narrowed(Slice(equipment, first, last))}, found AS (
+        WITH {_narrowed(reader, Slice(equipment, first, last))}, found AS (
             SELECT production_date, shift FROM time_by_day
             WHERE us > 0 AND (shift IS NOT NULL OR account <> 'unscheduled')
             UNION SELECT production_date, shift FROM pieces_by_day
@@ -252,18 +262,22 @@ def _pieces_of(quality: str) -> str:
     return f"coalesce(sum(pieces) FILTER (quality = '{quality}'), 0)::BIGINT AS {quality}"
 
 
-def _narrowed(chosen: Slice, machines: list[str] | None = None, equipment: Sequence[str] = ()) -> str:
-    """Common table expressions that stand before the tables and leave out what is not in the slice."""
+def _narrowed(reader: Reader, chosen: Slice, machines: list[str] | None = None, equipment: Sequence[str] = ()) -> str:
+    """Common table expressions that stand before the tables and leave out what is not in the slice.
+
+    Whose elements are in it is asked beforehand: names in a statement leave out rows where they are read, even below
+    a window function, and a subquery does not.
+    """
     wanted = f"equipment IN {texts(equipment or (chosen.equipment,))}"
-    own = f"(SELECT contributor FROM main.contributors WHERE {wanted})"
-    timed = f"(SELECT contributor FROM main.contributors WHERE {wanted} AND gives_time)"
-    times = timed if machines is None else texts(machines)
+    given = reader.query(f"SELECT DISTINCT contributor, gives_time FROM contributors WHERE {wanted} ORDER BY ALL")
+    own = texts(given["contributor"].unique().to_list())
+    times = texts(given.filter("gives_time")["contributor"].to_list() if machines is None else machines)
     of_times, of_pieces = (
         [
-            f"{table} AS (SELECT * FROM main.{table} WHERE {chosen.conditions()} AND equipment IN {given})"
+            f"{table} AS (SELECT * FROM main.{table} WHERE {chosen.conditions()} AND equipment IN {names})"
             for table in of
         ]
-        for of, given in ((_OF_TIMES, times), (_OF_PIECES, own))
+        for of, names in ((_OF_TIMES, times), (_OF_PIECES, own))
     )
     return f"""
         contributors AS (SELECT * FROM main.contributors WHERE {wanted}),
@@ -275,17 +289,17 @@ def _narrowed(chosen: Slice, machines: list[str] | None = None, equipment: Seque
 def _grain(chosen: Slice, by: By | None) -> Grain:
     """The slice as one window, or as one for each value of `by`."""
     part = by or "whole"
-    whole = "true AS whole" if by is None else "NULL AS whole"
+    parted = f"*, {_PARTS[by]}" if by in _PARTS else "*"
     return Grain(
         "slice",
         "a slice of the past",
         parts=(part,),
-        time=f"(SELECT *, {whole}, {_WEEK} FROM time_by_day)",
-        pieces=f"(SELECT *, {whole}, {_WEEK} FROM pieces_by_day)",
-        stops=f"(SELECT *, {whole}, {_WEEK} FROM stops_now)",
+        time=f"(SELECT {parted} FROM time_by_day)",
+        pieces=f"(SELECT {parted} FROM pieces_by_day)",
+        stops=f"(SELECT {parted} FROM stops_now)",
         start=f"DATE '{chosen.first}'::TIMESTAMPTZ",
         end=f"(DATE '{chosen.last}' + 1)::TIMESTAMPTZ",
-        changes=f'(SELECT *, {whole}, {_WEEK}, NULL::VARCHAR AS product, NULL::VARCHAR AS "order" FROM changes)',
+        changes=f'(SELECT {parted}, NULL::VARCHAR AS product, NULL::VARCHAR AS "order" FROM changes)',
         us="i.us",
         label="NULL::VARCHAR" if by is None else f's."{by}"::VARCHAR',
         by_day=True,

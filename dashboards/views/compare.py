@@ -30,11 +30,11 @@ def screen(board: Board) -> None:
         texts.COMPARE_BY, list(texts.COMPARED), default="shift", required=True, wrap=True, key="by",
         bind="query-params", format_func=texts.COMPARED.__getitem__,
     ) or "shift"  # fmt: skip
-    found = past.answer(past.whole(chosen, definition))
-    if found.is_empty():
-        st.html(cards.empty(texts.NO_TIME, texts.NO_TIME_HINT))
+    found = past.summed(chosen, definition)
+    if found is None:
+        past.nothing()
         return
-    sums = found.row(0, named=True)
+    sums = found.sums
     st.html(
         cards.title(
             texts.COMPARED[by], texts.COMPARE_NOTE if by == "product" else f"{texts.COMPARE_NOTE} {texts.MIXED}"

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import cards, charts, frame, losses, past, reading, texts
 from dashboards.board import Board, Row, micros
-from dashboards.past import Question
+from dashboards.past import Past, Question
 from kpis.formats import clock_duration, count, day, duration, moment, percent
 from storage import boards, slices
 from storage.slices import Slice
@@ -33,20 +33,15 @@ def screen(board: Board) -> None:
         _pareto(board, chosen)
     if chosen.first != chosen.last:
         with frame.card("trend"):
-            _trend(board, chosen, definition)
+            _trend(board, asked)
 
 
-def _questions(chosen: Slice, definition: str) -> list[Question]:
-    asked = [_six_of(chosen), _downtime_of(chosen, None)]
-    return asked if chosen.first == chosen.last else [*asked, _six_of_days(chosen), past.by_day(chosen, definition)]
+def _questions(chosen: Slice, _: str) -> list[Question]:
+    return [_six_of(chosen), _downtime_of(chosen, None)]
 
 
 def _six_of(chosen: Slice) -> Question:
     return Question(("six", chosen), lambda reader: slices.six_big_losses(reader, chosen))
-
-
-def _six_of_days(chosen: Slice) -> Question:
-    return Question(("six by day", chosen), lambda reader: slices.six_big_losses(reader, chosen, "production_date"))
 
 
 def _downtime_of(chosen: Slice, machines: list[str] | None) -> Question:
@@ -92,7 +87,8 @@ def _factors() -> str:
 
 def _six(chosen: Slice) -> None:
     st.html(cards.title(texts.SIX_TITLE, texts.SIX_NOTE))
-    six = past.answer(_six_of(chosen))
+    days = past.answer(_six_of(chosen))
+    six = losses.six_of_all(days)
     losing: list[int] = six["us"].to_list()
     total, most = sum(losing), max(*losing, 1)
     rows = []
@@ -118,7 +114,7 @@ def _six(chosen: Slice) -> None:
     )
     st.html(cards.table(texts.SIX_HEAD, rows))
     if chosen.first != chosen.last:
-        _chart(losses.six_by_day(past.answer(_six_of_days(chosen))), charts.SIX, texts.SIX_TITLE, "six")
+        _chart(losses.six_by_day(days), charts.SIX, texts.SIX_TITLE, "six")
 
 
 def _pareto(board: Board, chosen: Slice) -> None:
@@ -207,10 +203,9 @@ def _stop(board: Board, row: Row) -> list[cards.Cell]:
     ]
 
 
-def _trend(board: Board, chosen: Slice, definition: str) -> None:
-    days = past.answer(past.by_day(chosen, definition))
+def _trend(board: Board, asked: Past) -> None:
     st.html(cards.title(texts.TREND))
-    rows = losses.trend(days, board.target(chosen.equipment, "oee"))
+    rows = losses.trend(asked.days, board.target(asked.chosen.equipment, "oee"))
     if rows:
         _chart(rows, charts.TREND, texts.TREND, "trend")
 

@@ -34,12 +34,11 @@ def screen(board: Board) -> None:
     st.html(cards.title(texts.PACE, texts.PACE_NOTE))
     st.html(_pace(products, sums, definition))
     if chosen.first != chosen.last:
-        _yields(chosen, definition)
+        _yields(asked.days)
 
 
 def _questions(chosen: Slice, definition: str) -> list[Question]:
-    asked = [_products_of(chosen, definition), _rejects_of(chosen)]
-    return asked if chosen.first == chosen.last else [*asked, past.by_day(chosen, definition)]
+    return [_products_of(chosen, definition), _rejects_of(chosen)]
 
 
 def _products_of(chosen: Slice, definition: str) -> Question:
@@ -150,8 +149,8 @@ def _paced(name: str, row: Row, definition: str) -> list[cards.Cell]:
     ]
 
 
-def _yields(chosen: Slice, definition: str) -> None:
-    rows = throughput.yields(past.answer(past.by_day(chosen, definition)))
+def _yields(days: pl.DataFrame) -> None:
+    rows = throughput.yields(days)
     if len(rows) > 1:
         with frame.card("yields"):
             st.html(cards.title(texts.YIELD_TREND))

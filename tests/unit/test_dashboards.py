@@ -6,11 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dashboards import attention, charts, losses, texts, theme
-from dashboards.board import Board, load
+from dashboards import attention, charts, losses, texts, theme, timeline
+from dashboards.board import HOUR_US, Board, Settled, load
 from dashboards.line_board import hour_rows
 from dashboards.tiles import tiles
 from kpis.elements import ACCOUNTS
+from kpis.formats import clock, duration
 from kpis.plant import load_plant
 from storage.grains import MINUTE_US
 from storage.reader import Reader
@@ -109,6 +110,49 @@ def test_ticks_are_local_hours_through_a_clock_change(board: Board) -> None:
     night = 1_774_738_800_000_000  # 28 March 2026, 23:00 UTC: 00:00 in Berlin, the clocks go forward at 01:00 UTC
     labels = [row["label"] for row in charts.ticks(night, night + 4 * 60 * MINUTE_US, board.zone)]
     assert labels == ["00:00", "00:30", "01:00", "01:30", "03:00", "03:30", "04:00", "04:30", "05:00"]
+
+
+@pytest.mark.parametrize(
+    "us",
+    [0, 999_999, 45_000_000, 60_000_000, 61_000_000, 3_600_000_000, 5_160_000_000, 86_401_000_000, 90_000_000_000],
+)
+def test_frames_tell_times_as_everywhere(board: Board, us: int) -> None:
+    told = pl.DataFrame({"us": [us]}).select(
+        timeline.duration(pl.col("us")).alias("long"), timeline.clock(pl.col("us"), board.zone).alias("at")
+    )
+    assert told.row(0) == (duration(us), clock(us, board.zone))
+
+
+@pytest.mark.parametrize(
+    ("before", "from_hour"),
+    [
+        pytest.param(None, 2, id="nothing was read"),
+        pytest.param((7, 20), 9, id="what is settled stays"),
+        pytest.param((7, 5), 5, id="but for a stop that went on"),
+        pytest.param((7, 1), 2, id="one from before the first hour"),
+        pytest.param((6, 20), 2, id="a commit changed the past since"),
+    ],
+)
+def test_which_hours_are_read_again(board: Board, before: tuple[int, int] | None, from_hour: int) -> None:
+    def settled(change: int, open_since: int) -> Settled:
+        return Settled(board.plant, change, 2 * HOUR_US, 9 * HOUR_US, open_since * HOUR_US + 1)
+
+    known = None if before is None else settled(*before)
+    assert settled(7, 20).after(known) == from_hour * HOUR_US
+
+
+def test_losses_of_days_add_up() -> None:
+    rows = [
+        ("2026-03-02", "reduced_speed", 4, -70, "ideal_cycle_too_long"),
+        ("2026-03-03", "reduced_speed", 4, 50, None),
+        ("2026-03-02", "breakdown", 1, 5, None),
+        ("2026-03-03", "breakdown", 1, 6, None),
+    ]
+    six = pl.DataFrame(rows, ["production_date", "loss", "rank", "us", "flag"], orient="row")
+    summed = [("breakdown", 1, 11, None), ("reduced_speed", 4, -20, "ideal_cycle_too_long")]
+    assert losses.six_of_all(six).rows() == summed
+    unknown = six.with_columns(flag=pl.lit("no_ideal_cycle")).filter(pl.col("rank") == 4)
+    assert losses.six_of_all(unknown).rows() == [("reduced_speed", 4, -20, "no_ideal_cycle")]
 
 
 def test_every_account_has_its_look_and_its_word() -> None:

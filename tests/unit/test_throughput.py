@@ -44,6 +44,17 @@ def test_a_slice_by_week_and_by_equipment(reader: Reader) -> None:
     assert own["equipment"] == LINE
 
 
+def test_all_days_and_each_of_them_in_one_question(reader: Reader) -> None:
+    long = Slice(LINE, date(2026, 2, 27), date(2026, 3, 5))
+    rows = {row["production_date"]: row for row in slices.days(reader, long, "standard").iter_rows(named=True)}
+    (whole,) = slices.sums(reader, long, "standard").iter_rows(named=True)
+    by_day = slices.sums(reader, long, "standard", "production_date").iter_rows(named=True)
+    assert {None: whole} | {row["production_date"]: row for row in by_day} == {
+        day: {name: value for name, value in row.items() if day is not None or name != "production_date"}
+        for day, row in rows.items()
+    }
+
+
 def test_hours_of_a_slice_add_up_to_it(reader: Reader) -> None:
     shift = slices.one_shift(LINE, SHIFT)
     (whole,) = slices.sums(reader, shift, "standard").iter_rows(named=True)
