@@ -51,8 +51,9 @@ class Explanation:
 
     `row` is the KPI row. `contributors` are the equipment whose elements it sums up, with what each gives. `intervals`
     make its time, `pieces` its counts, `events` are those in its time, those in force at its start and the
-    corrections of it; `changes` are the commits that changed it later. `archived_before`: where events of the window
-    are in an archive, the instant that this is so up to; what was in force at its start is not told then.
+    corrections of it, `all_events` how many there are of these; `changes` are the commits that changed it later.
+    `archived_before`: where events of the window are in an archive, the instant that this is so up to; what was in
+    force at its start is not told then.
     """
 
     row: dict[str, Any]
@@ -60,6 +61,7 @@ class Explanation:
     intervals: pl.DataFrame
     pieces: pl.DataFrame
     events: pl.DataFrame
+    all_events: int
     changes: pl.DataFrame
     archived_before: datetime | None = None
 
@@ -69,11 +71,20 @@ class Explanation:
 
 
 def explain(
-    reader: Reader, equipment: str, by: str, at: int | None, definition: str, *, length_us: int = 0, step_us: int = 0
+    reader: Reader,
+    equipment: str,
+    by: str,
+    at: int | None,
+    definition: str,
+    *,
+    length_us: int = 0,
+    step_us: int = 0,
+    most_events: int | None = None,
 ) -> Explanation:
     """Unfold the window of an equipment that holds an instant (in µs), the last of them; None: the last one.
 
-    Sliding windows are so long and end so often as for Reader.kpi. Raises ConfigError when there is no such equipment,
+    Sliding windows are so long and end so often as for Reader.kpi. `most_events`: only the first ones, since those of a
+    month are many. Raises ConfigError when there is no such equipment,
     kind of window or window.
     """
     row = _window(reader, equipment, by, at, definition, length_us, step_us)
@@ -90,9 +101,9 @@ def explain(
         intervals = _intervals(reader, grain, row, near)
         line = reader.query("SELECT max(line) AS line FROM retentions").item()
         archived = line is not None and _extent(row, intervals)[0] < line
-        events = _events(reader, row, intervals, archived=archived)
+        events, all_events = _events(reader, row, intervals, most_events, archived=archived)
     return Explanation(
-        row, contributors, intervals, pieces.result(), events, changes.result(), line if archived else None
+        row, contributors, intervals, pieces.result(), events, all_events, changes.result(), line if archived else None
     )
 
 
@@ -173,8 +184,13 @@ def _pieces(reader: Reader, grain: Grain, row: dict[str, Any], near: str) -> pl.
     )
 
 
-def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame, *, archived: bool) -> pl.DataFrame:
-    """Events of the contributors, and those from above that hold for them; `role` says why an event is there."""
+def _events(
+    reader: Reader, row: dict[str, Any], intervals: pl.DataFrame, most: int | None, *, archived: bool
+) -> tuple[pl.DataFrame, int]:
+    """Events of the contributors, and those from above that hold for them; `role` says why an event is there.
+
+    At most so many, the first ones; and how many there are.
+    """
     start, end = (_us(at) for at in _extent(row, intervals))
     if row.get("order") is not None and end == reader.query("SELECT epoch_us(horizon) AS at FROM horizons").item():
         end += 1  # pieces of a run that goes on may be booked at the horizon itself
@@ -189,18 +205,25 @@ def _events(reader: Reader, row: dict[str, Any], intervals: pl.DataFrame, *, arc
     pairs = ", ".join(f"({text(hearer)}, {text(speaker)})" for hearer, speaker in hearers.sort("hearer").rows())
     heard = f"hearers(hearer, speaker) AS (VALUES {pairs}), {_HEARD}"
     first, last = instant(start), instant(end)
-    within = reader.query(
+    inside = (
+        f"FROM events g SEMI JOIN hearers h ON {_SPOKEN} "
+        f"WHERE type NOT IN ('reclassify', 'retract') AND ts >= {first} AND ts < {last}"
+    )
+    upto = ""
+    if most is not None:  # few columns of all of them tell up to when the first ones are
+        number, until = reader.query(f"WITH {heard} SELECT count(*), list_max(min(ts, {most})) {inside}").row(0)
+        upto = "" if until is None else f"AND ts <= {instant(_us(until))}"
+    within = reader.query(f"WITH {heard} SELECT {_EVENT}, 'in the window' AS role, {_RETRACTED} {inside} {upto}")
+    number = within.height if most is None else number
+    ruled = reader.query(
         f"""
         WITH {heard}
-        SELECT {_EVENT}, 'in the window' AS role, {_RETRACTED} FROM events g SEMI JOIN hearers h ON {_SPOKEN}
-        WHERE type NOT IN ('reclassify', 'retract') AND ts >= {first} AND ts < {last}
-        UNION ALL
-        SELECT {_EVENT}, 'corrects the window', retracted FROM ruled
-        WHERE "start" < {last} AND "end" > {first}
+        SELECT {_EVENT}, 'corrects the window' AS role, retracted FROM ruled WHERE "start" < {last} AND "end" > {first}
         """
     )
-    found = [within] if archived else [within, _in_force(reader, heard, start)]
-    return pl.concat(found).unique().sort("ts", "equipment", "id", "role")
+    others = pl.concat([ruled] if archived else [ruled, _in_force(reader, heard, start)]).unique()
+    found = pl.concat([within, others]).sort("ts", "equipment", "id", "role")
+    return (found if most is None else found.head(most)), number + others.height
 
 
 def _in_force(reader: Reader, heard: str, start: int) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from kpis.kpi import Kpi
 from kpis.registry import DEFINITIONS, KPIS, kpi_named
 from storage.explaining import Explanation, explain
 from storage.grains import MINUTE_US
+from storage.reader import Reader
 
 _WINDOWS: Final = ("sliding", "hour", "shift", "day", "week", "month")
 _ROWS: Final = 60
@@ -39,18 +40,8 @@ def screen(board: Board) -> None:
     """The page from top to bottom."""
     frame.head(texts.WHY, board, board.plant.name)
     asked = _asked(board)
-    found = reading.past(
-        ("why", asked.equipment, asked.by, asked.at, asked.definition),
-        lambda reader: explain(
-            reader,
-            asked.equipment,
-            asked.by,
-            asked.at,
-            asked.definition,
-            length_us=board.plant.sliding_length_us,
-            step_us=board.plant.sliding_step_us,
-        ),
-    )
+    window = ("why", asked.equipment, asked.by, asked.at, asked.definition)
+    found = reading.past(window, lambda reader: _explained(reader, board, asked, _ROWS))
     elements = {element.name: found.row[element.name] for element in ELEMENTS}
     steps = derivation(asked.kpi.name, elements, asked.definition)
     st.html(_answer(board, asked, found, steps[0]))
@@ -156,6 +147,14 @@ def _summed_from(asked: _Asked, found: Explanation) -> None:
     st.html(cards.table(texts.SUMMED_HEAD, rows))
 
 
+def _explained(reader: Reader, board: Board, asked: _Asked, most_events: int | None) -> Explanation:
+    length, step = board.plant.sliding_length_us, board.plant.sliding_step_us
+    return explain(
+        reader, asked.equipment, asked.by, asked.at, asked.definition,
+        length_us=length, step_us=step, most_events=most_events,
+    )  # fmt: skip
+
+
 def _rows_behind(board: Board, asked: _Asked, found: Explanation) -> None:
     accounts = found.time_by_account().sort("us", descending=True)
     st.html(cards.title(texts.BY_ACCOUNT))
@@ -174,18 +173,40 @@ def _rows_behind(board: Board, asked: _Asked, found: Explanation) -> None:
     st.html(cards.table(texts.BY_ACCOUNT_HEAD, rows))
     _part(texts.PIECES, texts.PIECES_HEAD, found.pieces, _piece)
     _part(texts.INTERVALS, texts.INTERVALS_HEAD, found.intervals, lambda row: _interval(board, row))
-    _part(texts.EVENTS, texts.EVENTS_HEAD, found.events, lambda row: _event(board, row))
+    store = reading.store()  # the file is made in another thread, when somebody takes it
+    _part(
+        texts.EVENTS,
+        texts.EVENTS_HEAD,
+        found.events,
+        lambda row: _event(board, row),
+        found.all_events,
+        lambda: store.ask(lambda reader: _explained(reader, board, asked, None)).events,
+    )
     _part(texts.CHANGES, texts.CHANGES_HEAD, found.changes, lambda row: _change(board, row))
 
 
-def _part(title: str, head: tuple[str, ...], rows: pl.DataFrame, cells: Callable[[Row], list[cards.Cell]]) -> None:
-    """The first rows of a part, and all of them as a file."""
+def _part(
+    title: str,
+    head: tuple[str, ...],
+    rows: pl.DataFrame,
+    cells: Callable[[Row], list[cards.Cell]],
+    height: int | None = None,
+    whole: Callable[[], pl.DataFrame] | None = None,
+) -> None:
+    """The first rows of a part, and all of them as a file: `height` rows, `whole`, where `rows` are the first only."""
     if rows.is_empty():
         return
-    with st.expander(f"{title} ({count(rows.height)})"):
-        told = texts.FIRST_ROWS.format(n=_ROWS) if rows.height > _ROWS else ""
+    height = rows.height if height is None else height
+    with st.expander(f"{title} ({count(height)})"):
+        told = texts.FIRST_ROWS.format(n=_ROWS) if height > _ROWS else ""
         st.html(cards.table(head, [(cells(row), "") for row in rows.head(_ROWS).iter_rows(named=True)], told))
-        st.download_button(texts.ALL_AS_CSV, lambda: _csv(rows), f"{title.lower()}.csv", "text/csv", key=f"csv-{title}")
+        st.download_button(
+            texts.ALL_AS_CSV,
+            lambda: _csv(rows if whole is None else whole()),
+            f"{title.lower()}.csv",
+            "text/csv",
+            key=f"csv-{title}",
+        )
 
 
 def _csv(rows: pl.DataFrame) -> str:

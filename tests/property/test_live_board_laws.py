@@ -66,7 +66,7 @@ def test_a_board_goes_on_from_the_one_before(tmp_path: Path, seed: int, on_time:
     log = random_log(rng, drawn, 200)
     if on_time:
         log = [event for event in log if event.get("type") not in ("reclassify", "retract")]
-    before, lines_before, kept = None, None, 0
+    before, lines_before = None, None
     for part in parts(rng, log, 0 if on_time else 0.03):
         fill(db, drawn.toml, [part])
         with Reader(db) as reader:
@@ -76,7 +76,6 @@ def test_a_board_goes_on_from_the_one_before(tmp_path: Path, seed: int, on_time:
             before = load(reader, plant, before)
             assert before is not None
             same(before, anew)
-            kept += lines_before is not None and lines_before.settled == before.settled
             lines_before = lines.load(reader, before, lines_before)
             same(lines_before, lines.load(reader, anew))
     assert before is not None, "nothing of this log is accounted"

@@ -351,3 +351,14 @@ def test_a_newer_store_is_told(tmp_path: Path) -> None:
         con.execute("INSERT INTO schema_versions VALUES (1000, 'later', ?)", [datetime.now(UTC)])
     with pytest.raises(StorageError, match="1000"):
         Reader(db)
+
+
+def test_of_many_events_the_first_are_told_and_how_many_there_are(random_reader: Reader) -> None:
+    for row in windows(random_reader, "month").iter_rows(named=True):
+        at = int(microseconds(pl.DataFrame({"at": [row["window_start"]]}))["at"][0])
+        whole = explain(random_reader, row["equipment"], "month", at, "standard")
+        assert whole.all_events == whole.events.height
+        for most in (1, 5, whole.all_events + 1):
+            found = explain(random_reader, row["equipment"], "month", at, "standard", most_events=most)
+            assert found.all_events == whole.all_events
+            assert found.events.equals(whole.events.head(most))
