@@ -45,6 +45,7 @@ def load(reader: Reader, board: Board, before: Lines | None = None) -> Lines:
     if before is not None:
         ended, counted = pl.col("end").cast(pl.Int64), pl.col("window_start").cast(pl.Int64)
         kept = before.timeline.filter((ended > first) & (ended <= start))
+        kept = kept.join(timeline, on=["equipment", "start"], how="anti")  # one may have been cut by the horizon there
         timeline = pl.concat([kept, timeline])
         pieces = pl.concat([before.pieces.filter((counted >= first) & (counted < start)), pieces])
     rows = {path: row for path in (*board.lines, *board.machines) if (row := at_work(board, path)) is not None}

@@ -20,8 +20,8 @@ from tests.engine import fill
 from tests.random_logs import Event, random_log
 from tests.random_plants import random_plant
 
-SEEDS: Final = (0, 11, *range(100, 100 + int(os.environ.get("OEEFLOW_BOARD_SEEDS", "0"))))
-"""In the first two a stop went on beyond hours that were read; it takes more of them to look further."""
+SEEDS: Final = (0, 11, 22, *range(100, 100 + int(os.environ.get("OEEFLOW_BOARD_SEEDS", "0"))))
+"""In the first two a stop went on beyond hours that were read, in the third the horizon was at the end of one."""
 PARTS: Final = 10
 
 
