@@ -28,7 +28,7 @@ from benchmarks.live import cpu_seconds, engine, memory_mb
 from benchmarks.viewers import Run, Sight, viewers
 from pipelines.children import Child, answers, free_port
 from storage.reader import Reader
-from tests.browser.serving import browsing, shown
+from tests.browser.serving import browsing
 
 RATE: Final = 100.0  # events a second: one of each machine
 LINE: Final = year.line(0)
@@ -44,6 +44,10 @@ _OBSERVE: Final = """
     else if (began !== null) { window.refreshes.push((performance.now() - began) / 1000); began = null; }
   }).observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
 }
+"""
+_AT_REST: Final = """
+() => document.querySelector(".of-head, .of-empty, .of-wall") !== null
+  && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null
 """
 _REFRESHES: Final = 3
 
@@ -108,7 +112,7 @@ def painted(page: Page, address: str) -> float:
     """Seconds from going to a page until it is at rest."""
     begun = time.perf_counter()
     page.goto(address)
-    shown(page)
+    page.wait_for_function(_AT_REST, polling="raf")  # a locator is looked for every half second only
     return time.perf_counter() - begun
 
 

@@ -5,13 +5,15 @@ Everything is set here, on Streamlit's command line, so that no file of settings
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import Final
 
 from dashboards.roles import OIDC_FILE, Ways
 from dashboards.theme import CONFIG
-from kpis.errors import ConfigError
+from kpis.errors import ConfigError, OeeflowError
 
 _INTERRUPTED: Final = 130
 _MISSET: Final = 2
@@ -53,6 +55,14 @@ def check(host: str) -> None:
         raise ConfigError(msg, hint="pip install 'oeeflow[login]'")
 
 
+def _look_ahead() -> None:
+    """Load what pages need and read the board, so that who looks first need not wait for that."""
+    from dashboards import reading
+
+    with suppress(OeeflowError):
+        reading.board()
+
+
 def main() -> None:
     """Serve the pages until somebody ends it."""
     try:
@@ -63,6 +73,7 @@ def main() -> None:
     try:
         from streamlit.web.cli import main as streamlit
 
+        threading.Thread(target=_look_ahead, name="first", daemon=True).start()
         streamlit(arguments(sys.argv[1], int(sys.argv[2])), prog_name="streamlit")
     except KeyboardInterrupt:  # before the server has a handler of its own
         sys.exit(_INTERRUPTED)

@@ -1,8 +1,9 @@
 """What a page about the past is asked: equipment, days, shifts, products, orders. All of it stands in the address."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Final
 
 import streamlit as st
 
@@ -13,10 +14,17 @@ from kpis.registry import DEFINITIONS
 from storage import slices
 from storage.slices import OUTSIDE, Slice
 
+Asked = Callable[[Slice, str], None]
+"""Is told what is about to be asked: a slice of the past, by an OEE definition."""
+_NARROWING: Final = ("shift", "product", "order", "definition")
 
-def chosen(board: Board) -> Slice:
-    """The filters on the page, and the slice of the past that they select."""
-    where, parts = where_and_when(board)
+
+def chosen(board: Board, asked: Asked | None = None) -> Slice:
+    """The filters on the page, and the slice of the past that they select.
+
+    `asked` is told of it before it is known what there is to choose from, if nothing has been chosen.
+    """
+    where, parts = where_and_when(board, asked)
     products = _several(parts[0], "product", texts.PRODUCTS, _there(where)["product"])
     orders = _several(parts[1], "order", texts.ORDERS, _there(where)["order"])
     usual = DEFINITIONS.index(board.plant.oee_definition)
@@ -24,7 +32,9 @@ def chosen(board: Board) -> Slice:
     return replace(where, products=products, orders=orders)
 
 
-def where_and_when(board: Board) -> tuple[Slice, Sequence["st.delta_generator.DeltaGenerator"]]:
+def where_and_when(
+    board: Board, asked: Asked | None = None
+) -> tuple[Slice, Sequence["st.delta_generator.DeltaGenerator"]]:
     """The filters for equipment, days and shifts, and what they select; and three places for more beside them."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
@@ -35,6 +45,8 @@ def where_and_when(board: Board) -> tuple[Slice, Sequence["st.delta_generator.De
     )  # fmt: skip
     first, last, shift = _days(board, path, period or "week")
     whole = Slice(path, first, last, shift)
+    if asked is not None and not any(name in st.query_params for name in _NARROWING):
+        asked(whole, definition(board))
     parts = st.columns(4, vertical_alignment="bottom")
     given = shift or _several(parts[0], "shift", texts.SHIFTS, _there(whole)["shift"])
     return replace(whole, shifts=given), parts[1:]

@@ -1,6 +1,6 @@
 """What pages about the past begin with: a head, the filters, and the sums of what they select."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,10 +15,11 @@ from storage.slices import Slice
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about a slice of the past; `key` names it with all that it depends on."""
+    """What is asked about the past; `key` names it with all that it depends on, `keep_s` is that of Store.past."""
 
     key: Hashable
     compute: Callable[[Reader], pl.DataFrame]
+    keep_s: float = reading.PAST_S
 
 
 Questions = Callable[[Slice, str], list[Question]]
@@ -37,7 +38,13 @@ class Past:
 
 def answer(question: Question) -> pl.DataFrame:
     """What the store answers, or answered a short time ago. Raises StorageError."""
-    return reading.past(question.key, question.compute)
+    return reading.past(question.key, question.compute, question.keep_s)
+
+
+def begin(questions: Iterable[Question]) -> None:
+    """Let the store look for the answers of all of them, that will be wanted one after the other."""
+    for question in questions:
+        reading.ahead(question.key, question.compute, question.keep_s)
 
 
 def summed(chosen: Slice, definition: str) -> Past | None:
@@ -55,9 +62,12 @@ def selected(board: Board, title: str, questions: Questions) -> Past | None:
     The questions that the page is about to ask are asked meanwhile.
     """
     frame.head(title, board, board.plant.name)
-    chosen, definition = filters.chosen(board), filters.definition(board)
-    for question in (_days(chosen, definition), *questions(chosen, definition)):
-        reading.ahead(question.key, question.compute)
+
+    def asked(chosen: Slice, definition: str) -> None:
+        begin([_days(chosen, definition), *questions(chosen, definition)])
+
+    chosen, definition = filters.chosen(board, asked), filters.definition(board)
+    asked(chosen, definition)
     found = summed(chosen, definition)
     if found is None:
         nothing()

@@ -158,7 +158,8 @@ class Store:
             return before
         board = load(self._reader, self.plant(), before)
         self._board_version = version
-        if board is not None and time.monotonic() < self._lines_asked + _LOOKING_S:
+        first = before is not None and self._lines is None  # who looks at the plant looks at a line next
+        if board is not None and (first or time.monotonic() < self._lines_asked + _LOOKING_S):
             self._lines_of(board)
         return board
 
@@ -219,9 +220,9 @@ def past(key: Hashable, compute: Callable[[Reader], Value], keep_s: float = PAST
     return store().past(key, compute, keep_s)
 
 
-def ahead(key: Hashable, compute: Callable[[Reader], object]) -> None:
+def ahead(key: Hashable, compute: Callable[[Reader], object], keep_s: float = PAST_S) -> None:
     """Begin to ask what will be asked about the past; see Store.ahead."""
-    store().ahead(key, compute)
+    store().ahead(key, compute, keep_s)
 
 
 def ask(compute: Callable[[Reader], Value]) -> Value:

@@ -6,8 +6,9 @@ from typing import Final
 
 import streamlit as st
 
-from dashboards import cards, filters, frame, past, reading, routes, texts
+from dashboards import cards, filters, frame, past, routes, texts
 from dashboards.board import Board, Row
+from dashboards.past import Question
 from kpis.formats import NONE, count, day, hours, percent
 from kpis.registry import DEFINITIONS, evaluate, evaluate_quantities
 from storage import slices
@@ -30,6 +31,7 @@ def screen(board: Board) -> None:
         texts.COMPARE_BY, list(texts.COMPARED), default="shift", required=True, wrap=True, key="by",
         bind="query-params", format_func=texts.COMPARED.__getitem__,
     ) or "shift"  # fmt: skip
+    past.begin([_question(board, chosen, definition, by)])
     found = past.summed(chosen, definition)
     if found is None:
         past.nothing()
@@ -51,18 +53,19 @@ def screen(board: Board) -> None:
 
 def _rows(board: Board, chosen: Slice, definition: str, by: str) -> list[Row]:
     """One row for each of what is compared, in an order of its own; what had no planned time is left out."""
+    found = past.answer(_question(board, chosen, definition, by))
+    return [row for row in found.iter_rows(named=True) if _planned(row, definition) or row["good"]]
+
+
+def _question(board: Board, chosen: Slice, definition: str, by: str) -> Question:
     if by == "line":
         lines = tuple(board.lines)
-        found = reading.past(
-            ("lines", chosen, definition),
-            lambda reader: slices.sums(reader, chosen, definition, equipment=lines),
+        return Question(
+            ("lines", chosen, definition), lambda reader: slices.sums(reader, chosen, definition, equipment=lines)
         )
-    else:
-        found = reading.past(
-            ("compared", chosen, definition, by),
-            lambda reader: slices.sums(reader, chosen, definition, _BY[by]),
-        )
-    return [row for row in found.iter_rows(named=True) if _planned(row, definition) or row["good"]]
+    return Question(
+        ("compared", chosen, definition, by), lambda reader: slices.sums(reader, chosen, definition, _BY[by])
+    )
 
 
 def _compared(board: Board, by: str | None, row: Row, definition: str) -> list[cards.Cell]:

@@ -1,12 +1,14 @@
 """Data quality: how far the figures can be trusted, machine by machine, and what could not be used."""
 
 from html import escape
+from typing import NamedTuple, Self
 
 import polars as pl
 import streamlit as st
 
-from dashboards import attention, cards, frame, reading, texts
+from dashboards import attention, cards, frame, past, texts
 from dashboards.board import Board, Row, micros
+from dashboards.past import Question
 from kpis.formats import count, duration, moment, percent, since
 from storage import boards
 from storage.selection import Selection
@@ -27,27 +29,44 @@ def screen(board: Board) -> None:
         bind="query-params",
         format_func=lambda n: texts.DAYS_BACK.format(n=n),
     )
-    start = board.horizon - (days or 7) * _DAY_US
+    asked = _Questions.of(board, board.horizon - (days or 7) * _DAY_US)
+    past.begin(asked)
     st.html(cards.title(texts.MACHINES_TITLE, texts.MACHINES_NOTE))
-    st.html(_machines(board, start))
+    st.html(_machines(board, past.answer(asked.days), past.answer(asked.late)))
     left, right = st.columns(2, gap="medium")
     with left:
         st.html(cards.title(texts.INTAKE, texts.INTAKE_NOTE))
-        st.html(_intake(board, start))
+        st.html(_intake(board, past.answer(asked.intake)))
     with right:
         st.html(cards.title(texts.REJECTED, texts.REJECTED_NOTE))
-        st.html(_rejected(board))
+        st.html(_rejected(board, past.answer(asked.rejections)))
     st.html(cards.title(texts.UNDECLARED, texts.UNDECLARED_NOTE))
-    st.html(_undeclared(board, start))
+    st.html(_undeclared(past.answer(asked.undeclared)))
 
 
-def _machines(board: Board, start: int) -> str:
-    definition = board.plant.oee_definition
-    days = reading.past(
-        ("quality of data", start // _DAY_US),
-        lambda reader: reader.kpi("day", Selection(None, None, start, board.horizon + 1), definition, history=False),
-    )
-    late = reading.past(("late", start // _DAY_US), lambda reader: boards.late_changes(reader, start))
+class _Questions(NamedTuple):
+    """What the page asks, from an instant on."""
+
+    days: Question
+    late: Question
+    intake: Question
+    rejections: Question
+    undeclared: Question
+
+    @classmethod
+    def of(cls, board: Board, start: int) -> Self:
+        definition, states = board.plant.oee_definition, board.plant.state_names
+        whole, day = Selection(None, None, start, board.horizon + 1), start // _DAY_US
+        return cls(
+            Question(("quality of data", day), lambda reader: reader.kpi("day", whole, definition, history=False)),
+            Question(("late", day), lambda reader: boards.late_changes(reader, start)),
+            Question(("intake", day), lambda reader: boards.intake(reader, start), _SOON_S),
+            Question("rejections", boards.rejections, _SOON_S),
+            Question(("undeclared", day), lambda reader: boards.undeclared(reader, start, states)),
+        )
+
+
+def _machines(board: Board, days: pl.DataFrame, late: pl.DataFrame) -> str:
     changed = dict(late.iter_rows())
     columns = ("unknown_us", "overtime_us", "no_ideal")
     summed = {
@@ -91,8 +110,7 @@ def _machine(board: Board, path: str, row: Row, coverage: float | None, changed:
     ]
 
 
-def _intake(board: Board, start: int) -> str:
-    found = reading.past(("intake", start // _DAY_US), lambda reader: boards.intake(reader, start), _SOON_S)
+def _intake(board: Board, found: pl.DataFrame) -> str:
     if found.is_empty():
         return cards.empty(texts.NO_INTAKE)
     rows = [
@@ -109,8 +127,7 @@ def _intake(board: Board, start: int) -> str:
     return cards.table(texts.INTAKE_HEAD, rows)
 
 
-def _rejected(board: Board) -> str:
-    found = reading.past("rejections", boards.rejections, _SOON_S)
+def _rejected(board: Board, found: pl.DataFrame) -> str:
     if found.is_empty():
         return cards.empty(texts.NO_REJECTED)
     rows = [
@@ -128,9 +145,7 @@ def _rejected(board: Board) -> str:
     return cards.table(texts.REJECTED_HEAD, rows)
 
 
-def _undeclared(board: Board, start: int) -> str:
-    known = board.plant.state_names
-    found = reading.past(("undeclared", start // _DAY_US), lambda reader: boards.undeclared(reader, start, known))
+def _undeclared(found: pl.DataFrame) -> str:
     if found.is_empty():
         return cards.empty(texts.NO_UNDECLARED)
     rows = [
