@@ -21,7 +21,7 @@ from kpis.errors import StorageError, StoreLockedError
 
 _PACKAGES: Final = Path(__file__).resolve().parents[1]
 _MEMORY: Final = "1GB"
-_LOWER_PRIORITY: Final = 10
+_LOWER_PRIORITY: Final = 12
 _ENDED_FROM_OUTSIDE: Final = (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 _KNOWN: Final = {"flushes", "events", "positions"}
 
@@ -78,7 +78,7 @@ class Scan:
             stdin=subprocess.DEVNULL,
             stdout=self._told,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=0,
         )
         if copy_of:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _LOWER_PRIORITY)  # from its start: loading is work, too

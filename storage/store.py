@@ -144,7 +144,8 @@ class Store:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The database that is being written, for those who serve readers of it."""
+        """The database that is being written, with all that is committed, for those who serve readers of it."""
+        self.settle()
         return self._file
 
     @property
@@ -163,9 +164,9 @@ class Store:
         return self._ledger.horizon
 
     def position(self, digest: str) -> Position | None:
-        """How far the source with this digest was taken in."""
+        """How far the source with this digest was taken in, by what is committed."""
         query = "SELECT digest, source, position, complete FROM positions WHERE digest = ?"
-        rows = self._con.execute(query, [digest]).fetchall()
+        rows = self._file.execute(query, [digest]).fetchall()
         return Position(*rows[0]) if rows else None
 
     def retriable(self) -> Iterator[pl.DataFrame]:
@@ -242,8 +243,8 @@ class Store:
 
     def _ids(self) -> SeenIds:
         """The ids in the store, opened when they are first asked for."""
-        if self._seen is None:
-            self._seen = SeenIds(self._con, self._places.ids)
+        if self._seen is None:  # then nothing is on its way that it could miss, but maybe the views
+            self._seen = SeenIds(self._file, self._places.ids)
         return self._seen
 
     def _horizon(self, batch: Batch, new: pl.DataFrame, ranges: pl.DataFrame) -> int | None:
@@ -321,12 +322,11 @@ class Store:
             self._days = catalog.days_of(self._ledger)
             if self._days:
                 catalog.write_calendars(transaction, plant, *self._days, self._ledger.frozen)
-            create_views(self._writer, plant)
-            transaction.commit()
-            transaction.wait()
         except BaseException:
             transaction.roll_back()
             raise
+        transaction.commit(lambda: create_views(self._writer, plant))  # which takes a while, and is read by nobody yet
+        self._last = transaction
 
     def _transaction(self, after: Transaction | None = None) -> Transaction:
         transaction = Transaction(self._writer, self._pool, after=after)

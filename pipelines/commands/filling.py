@@ -57,13 +57,12 @@ def replay(
     set_allocators(FAST)
     from pipelines import replay as engine
 
-    zone = engine.read_plant(plant).timezone
     with _bar() as show:
         summary = engine.replay(
             plant,
             events,
             db,
-            until=None if until is None else parse_time(until, zone),
+            until=None if until is None else parse_time(until, engine.read_plant(plant).timezone),
             source=source,
             workers=workers,
             progress=show,
