@@ -22,6 +22,7 @@ from kpis.errors import StorageError, StoreLockedError
 _PACKAGES: Final = Path(__file__).resolve().parents[1]
 _MEMORY: Final = "1GB"
 _LOWER_PRIORITY: Final = 12
+"""niceness, above that of readers' threads, who are not to wait for it; not more, for the log grows until it is done"""
 _ENDED_FROM_OUTSIDE: Final = (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 _KNOWN: Final = {"flushes", "events", "positions"}
 
@@ -70,7 +71,8 @@ class Scan:
     def __init__(self, path: Path, *, copy_of: Path | None = None) -> None:
         self._path = path
         command = [sys.executable, "-m", "storage.scanning", *(str(one.resolve()) for one in (path, copy_of) if one)]
-        # A file, not a pipe: nobody empties that before the end. Ctrl-C is not for this process.
+        # A file, not a pipe: nobody empties that before the end. Ctrl-C is not for this process; yet in a session of
+        # its own it would have a share of the processor of its own, and its priority would count for nothing.
         self._told = tempfile.TemporaryFile()  # noqa: SIM115 (stop closes it)
         self._process = subprocess.Popen(
             command,
