@@ -23,7 +23,8 @@ class Grain:
     expression for every part; `us` is how much of a row of time falls into the window. `by_day`: time and pieces
     are taken from sums by production day and not from single intervals and minutes. `start` and `end` are the bounds
     once parts are known, by way of `joins` (`s` is the row, `q` its equipment). `changes` says which change falls into
-    which window (`c` and `s`).
+    which window (`c` and `s`). Where a row falls into several windows, `summed_by` are columns that rows are summed by
+    first, and `spread` makes the parts of them.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Grain:
     date: str = "NULL::DATE"
     never_closes: str = "false"
     by_day: bool = False
+    summed_by: tuple[str, ...] = ()
+    spread: str = "*"
 
 
 @dataclass(frozen=True)

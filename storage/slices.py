@@ -28,7 +28,6 @@ _HOUR_US: Final = 60 * MINUTE_US
 _PARTS: Final = {
     None: "true AS whole",
     "week": "date_trunc('week', production_date)::DATE AS week",
-    "day_or_all": "unnest([production_date, NULL]) AS day_or_all",
 }
 """What windows are told apart by where no column of the tables does it."""
 _OF_TIMES: Final = ("intervals_now", "time_by_day", "begun_by_day", "stops_now")
@@ -172,11 +171,9 @@ def downtime(reader: Reader, chosen: Slice, machines: list[str] | None = None) -
             SELECT account, reason, 0, begun FROM begun_by_day WHERE account IN ('setup', 'planned_stop', 'unknown')
             UNION ALL
             SELECT CASE WHEN minor THEN 'minor_stop' ELSE category END, reason, 0, 1 FROM stops_now
-        )
-        SELECT f.account, f.reason, any_value(coalesce(r.label, f.reason)) AS label, sum(f.us)::BIGINT AS us,
-            sum(f.n)::BIGINT AS stops
-        FROM found f LEFT JOIN reasons r ON r.reason = f.reason
-        GROUP BY f.account, f.reason ORDER BY us DESC, f.account, f.reason
+        ), summed AS (SELECT account, reason, sum(us)::BIGINT AS us, sum(n)::BIGINT AS stops FROM found GROUP BY ALL)
+        SELECT f.account, f.reason, coalesce(r.label, f.reason) AS label, f.us, f.stops
+        FROM summed f LEFT JOIN reasons r ON r.reason = f.reason ORDER BY us DESC, f.account, f.reason
         """
     )
 
@@ -303,6 +300,8 @@ def _grain(chosen: Slice, by: By | None) -> Grain:
         us="i.us",
         label="NULL::VARCHAR" if by is None else f's."{by}"::VARCHAR',
         by_day=True,
+        summed_by=("production_date",) if by == "day_or_all" else (),
+        spread="*, unnest([production_date, NULL]) AS day_or_all" if by == "day_or_all" else "*",
     )
 
 

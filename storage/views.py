@@ -40,7 +40,7 @@ _STOPS_NOW: Final = f"""
 
 def _rows(grain: Grain) -> str:
     """Elements of intervals, counts and stops, summed by what tells them apart, each with the parts of its window."""
-    parts = ", ".join(f'i."{part}"' for part in grain.parts)
+    parts = ", ".join(f'i."{part}"' for part in grain.summed_by or grain.parts)
     accounts = ", ".join(f"CASE WHEN i.account = '{name}' THEN i.us ELSE 0 END AS {name}_us" for name in ACCOUNTS)
     pieces = ", ".join(f"CASE WHEN i.quality = '{name}' THEN i.pieces ELSE 0 END AS {name}" for name in PIECES)
     failure = "i.category = 'down' AND NOT i.minor"
@@ -126,7 +126,7 @@ def elements_sql(grain: Grain, *, history: bool = True) -> str:
         WITH leaf AS (
             SELECT s.equipment, {parts}, {leaf}, coalesce(bool_or(s.timed), false) AS timed,
                 coalesce(bool_or(s.counted), false) AS counted
-            FROM ({_rows(grain)}) s GROUP BY s.equipment, {parts}
+            FROM (SELECT {grain.spread} FROM ({_rows(grain)})) s GROUP BY s.equipment, {parts}
         ), dated AS (
             SELECT s.*, q.has_orders, q.capacity_per_hour, {grain.start} AS window_start, {grain.end} AS window_end,
                 {grain.never_closes} AS never_closes
